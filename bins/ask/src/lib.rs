@@ -1,0 +1,1 @@
+//! Ask the fine-tuned model, reasoning and response apart.

@@ -1,0 +1,1 @@
+//! Upload, create, follow the job, save the model's id.

@@ -1,0 +1,27 @@
+//! Exit codes: a documented interface, the same for every tool.
+
+use std::process::ExitCode;
+
+/// How a tool ended, as its process exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Done = 0,
+    /// Something failed that is none of the cases below, such as a file that cannot be written.
+    Failed = 1,
+    /// The arguments or the configuration are wrong.
+    Usage = 2,
+    /// The input data is missing or bad.
+    BadData = 3,
+    /// The service refused or did not answer.
+    Service = 4,
+    /// The fine-tuning job itself failed or was cancelled.
+    JobFailed = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,32 @@
+//! Progress bars, drawn only where a person watches.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::Terminal;
+
+/// A bar over `length` things called `unit`, with rate and time left; hidden where `err` is no terminal.
+pub fn progress(terminal: &Terminal<'_>, length: u64, unit: &str) -> ProgressBar {
+    bar(
+        terminal,
+        length,
+        &format!(
+            "{{msg}} [{{bar:30}}] {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left"
+        ),
+    )
+}
+
+/// A bar over `length` bytes, with rate and time left; hidden where `err` is no terminal.
+pub fn bytes_progress(terminal: &Terminal<'_>, length: u64) -> ProgressBar {
+    bar(terminal, length, "{msg} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
+}
+
+fn bar(terminal: &Terminal<'_>, length: u64, template: &str) -> ProgressBar {
+    let target = if terminal.err_is_terminal {
+        ProgressDrawTarget::stderr_with_hz(8)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
+}

@@ -1,0 +1,1 @@
+//! Upload, create, follow and resume a fine-tuning job.

@@ -1,0 +1,1 @@
+//! Ask a model and split its reasoning from its answer.

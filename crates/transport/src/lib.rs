@@ -1,0 +1,1 @@
+//! HTTP to a service that speaks the OpenAI dialect: endpoint, key, retry, errors.
