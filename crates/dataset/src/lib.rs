@@ -1,0 +1,48 @@
+//! Records to chat examples to JSONL: readers, checks, split, writer.
+//!
+//! A [`Reader`] takes records out of a byte stream one by one, in bounded memory; a bad record is a [`Rejection`] with
+//! its place, not the end. An [`Example`] is what the fine-tuning service reads of a record. A [`Spool`] keeps examples
+//! on disk until all are known, [`split`] decides which of them are for training and which for validation, and
+//! [`Spool::write`] puts both files in place, whole or not at all.
+//!
+//! ```
+//! use dataset::{Entry, Example, Limits, Reader};
+//! use template::{SYSTEM_PROMPT, Template};
+//!
+//! let json = r#"[{"Question": "Why?", "Complex_CoT": "Because.", "Response": "So."}, {"Question": null}]"#;
+//! let entries = Reader::new(json.as_bytes(), Limits::default()).collect::<Result<Vec<_>, _>>()?;
+//! let [Entry::Record(record), Entry::Rejection(rejection)] = &entries[..] else { panic!("{entries:?}") };
+//! let example = Example::new(record, Template::Headed, SYSTEM_PROMPT);
+//! assert_eq!(example.messages[1].content, "Why?");
+//! assert_eq!(rejection.to_string(), "index 1, line 1: field `Question` is null");
+//! # Ok::<(), dataset::Error>(())
+//! ```
+
+mod place;
+mod limits;
+mod error;
+mod rejection;
+mod window;
+mod extent;
+mod array;
+mod fields;
+mod record;
+mod reader;
+mod example;
+mod fraction;
+mod split;
+mod spool;
+mod output;
+
+pub use crate::error::Error;
+pub use crate::example::{Example, Message, Role};
+pub use crate::fields::FieldNames;
+pub use crate::fraction::{Fraction, NotAFraction};
+pub use crate::limits::Limits;
+pub use crate::output::{FileError, Output, Written, commit};
+pub use crate::place::Place;
+pub use crate::reader::{Entry, Reader};
+pub use crate::record::Record;
+pub use crate::rejection::{Reason, Rejection};
+pub use crate::split::{MIN_VALID, Split, split};
+pub use crate::spool::{Files, Spool};

@@ -1,0 +1,215 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tempfile::{NamedTempFile, TempPath};
+
+/// A file that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the operating system says.
+    pub source: io::Error,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
+/// What was written to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its lines, of which each is an example.
+    pub lines: u64,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A file in the making: a temporary one beside the place it is meant for.
+///
+/// Dropped, it leaves nothing behind; [`commit`] puts it in place.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    target: PathBuf,
+    file: BufWriter<NamedTempFile>,
+    bytes: u64,
+    lines: u64,
+    hash: Sha256,
+}
+
+impl Output {
+    /// Starts a file that is meant for `path`; a symbolic link is followed, the folder must exist.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when the folder takes no file, or when what stands at `path` is no regular file.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        let fail = |error| FileError::new(path, error);
+        let target =
+            if path.is_symlink() { fs::canonicalize(path).map_err(fail)? } else { path.to_owned() };
+        let present = fs::metadata(&target).ok();
+        if present.as_ref().is_some_and(|present| !present.is_file()) {
+            return Err(fail(io::Error::other("is there already and is no regular file")));
+        }
+        let file = temporary(&target).map_err(fail)?;
+        if let Some(present) = present {
+            fs::set_permissions(file.path(), present.permissions()).map_err(fail)?;
+        }
+        let file = BufWriter::with_capacity(256 << 10, file);
+        Ok(Self { path: path.to_owned(), target, file, bytes: 0, lines: 0, hash: Sha256::new() })
+    }
+
+    /// Ends the writing, with the content on the disk.
+    fn finish(self) -> Result<Finished, FileError> {
+        let fail = |error| FileError::new(&self.path, error);
+        let file = self.file.into_inner().map_err(|error| fail(error.into_error()))?;
+        file.as_file().sync_all().map_err(fail)?;
+        let written = Written {
+            path: self.path.clone(),
+            bytes: self.bytes,
+            lines: self.lines,
+            sha256: hexadecimal(&self.hash.finalize()),
+        };
+        Ok(Finished { written, target: self.target, file: file.into_temp_path() })
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.bytes += count as u64;
+        self.lines += memchr::memchr_iter(b'\n', &bytes[..count]).count() as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Puts `outputs` in place and removes the files at `removals`: all of it, or nothing on an error.
+///
+/// Each file is whole at every moment. A process that is killed between two of them leaves new files beside old ones.
+///
+/// # Errors
+///
+/// [`FileError`] when a file cannot be finished or put in place; what was there before is then there again.
+pub fn commit(outputs: Vec<Output>, removals: &[&Path]) -> Result<Vec<Written>, FileError> {
+    let finished = outputs.into_iter().map(Output::finish).collect::<Result<Vec<_>, _>>()?;
+    let mut done = Done::default();
+    let mut written = Vec::with_capacity(finished.len());
+    for file in finished {
+        let fail = |error| FileError::new(&file.written.path, error);
+        done.keep(&file.target).map_err(fail)?;
+        file.file.persist(&file.target).map_err(|error| fail(error.error))?;
+        sync_folder(&file.target);
+        written.push(file.written);
+    }
+    for path in removals {
+        done.keep(path).map_err(|error| FileError::new(path, error))?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::new(path, error));
+            }
+            _ => {}
+        }
+    }
+    done.complete = true;
+    Ok(written)
+}
+
+struct Finished {
+    written: Written,
+    target: PathBuf,
+    file: TempPath,
+}
+
+/// What was put in place so far, undone when dropped before it is final.
+#[derive(Default)]
+struct Done {
+    /// Each place with a second name of what stood there, if anything did.
+    before: Vec<(PathBuf, Option<TempPath>)>,
+    complete: bool,
+}
+
+impl Done {
+    /// Keeps what stands at `path`.
+    fn keep(&mut self, path: &Path) -> io::Result<()> {
+        let kept = if path.exists() {
+            let second = temporary(path)?.into_temp_path();
+            // A link takes no space; where there are no links, a copy does the same.
+            fs::remove_file(&second)?;
+            if fs::hard_link(path, &second).is_err() {
+                fs::copy(path, &second)?;
+            }
+            Some(second)
+        } else {
+            None
+        };
+        self.before.push((path.to_owned(), kept));
+        Ok(())
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        if self.complete {
+            return;
+        }
+        for (path, kept) in self.before.drain(..).rev() {
+            // The first error is on its way to the caller; the rest is put back as far as it goes.
+            let _ = match kept {
+                Some(kept) => kept.persist(&path).map_err(|error| error.error),
+                None => fs::remove_file(&path),
+            };
+        }
+    }
+}
+
+/// Makes the folder's new entry last, where the operating system lets a folder be opened.
+fn sync_folder(path: &Path) {
+    if let Ok(folder) = File::open(folder_of(path)) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// A temporary file beside `path`, with the access rights that a new file would get.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().ok_or_else(|| io::Error::other("is no file name"))?);
+    name.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&name).suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[digit as usize]))
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Why a record is left out.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::Place;
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// A field is not there.
+    MissingField,
+    /// A field is `null`.
+    NullField,
+    /// A field is an empty string.
+    EmptyField,
+    /// A field holds white space only.
+    BlankField,
+    /// A field is a number, a list or another thing that is no string.
+    NotText,
+    /// A field stands in the record twice.
+    RepeatedField,
+    /// The record is no object.
+    NotAnObject,
+    /// The record is not JSON.
+    MalformedJson,
+    /// A string holds half of a UTF-16 surrogate pair, which is no character.
+    LoneSurrogate,
+    /// The record holds bytes that are not UTF-8.
+    NotUtf8,
+    /// The record is longer than [`Limits::record_bytes`](crate::Limits::record_bytes).
+    TooLarge,
+    /// The record nests deeper than [`Limits::depth`](crate::Limits::depth).
+    TooDeep,
+}
+
+impl Reason {
+    /// The code that reports use, which does not change between versions.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::MissingField => "missing_field",
+            Self::NullField => "null_field",
+            Self::EmptyField => "empty_field",
+            Self::BlankField => "blank_field",
+            Self::NotText => "not_text",
+            Self::RepeatedField => "repeated_field",
+            Self::NotAnObject => "not_an_object",
+            Self::MalformedJson => "malformed_json",
+            Self::LoneSurrogate => "lone_surrogate",
+            Self::NotUtf8 => "not_utf8",
+            Self::TooLarge => "too_large",
+            Self::TooDeep => "too_deep",
+        }
+    }
+
+    const fn predicate(self) -> &'static str {
+        match self {
+            Self::MissingField => "is missing",
+            Self::NullField => "is null",
+            Self::EmptyField => "is empty",
+            Self::BlankField => "is blank",
+            Self::NotText => "is not a string",
+            Self::RepeatedField => "stands there twice",
+            Self::NotAnObject => "is not an object",
+            Self::MalformedJson => "is not valid JSON",
+            Self::LoneSurrogate => "holds half of a surrogate pair",
+            Self::NotUtf8 => "is not UTF-8",
+            Self::TooLarge => "is too large",
+            Self::TooDeep => "is nested too deep",
+        }
+    }
+}
+
+/// A record that is left out, by its place; never its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// Where the record starts.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is wrong with it.
+    pub reason: Reason,
+    /// The name of the field at fault, where it is one field's.
+    pub field: Option<String>,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, reason, field } = self;
+        match field {
+            Some(field) => write!(f, "{place}: field `{field}` {}", reason.predicate()),
+            None => write!(f, "{place}: the record {}", reason.predicate()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_the_name_that_reports_carry() {
+        for reason in [Reason::MissingField, Reason::NotText, Reason::NotUtf8, Reason::TooDeep] {
+            assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.code()));
+        }
+    }
+}

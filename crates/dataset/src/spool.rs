@@ -1,0 +1,216 @@
+//! Examples on disk until it is known which file each belongs to.
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::output::{FileError, Output, Written, commit};
+use crate::{Example, Split};
+
+/// Examples as JSONL lines in an unnamed temporary file; 8 bytes of memory an example.
+#[derive(Debug)]
+pub struct Spool {
+    file: BufWriter<File>,
+    /// Where each line ends.
+    ends: Vec<u64>,
+    line: Vec<u8>,
+}
+
+/// The two files that were put in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The training file.
+    pub train: Written,
+    /// The validation file, where the split has one.
+    pub valid: Option<Written>,
+    /// Whether a validation file of an earlier run was removed.
+    pub removed_valid: bool,
+}
+
+impl Spool {
+    /// An empty spool in `folder`, which should be on the disk that the output goes to.
+    ///
+    /// The file has no name where the operating system allows that, so that nothing is left behind by a killed process.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when the folder does not exist or takes no file.
+    pub fn new_in(folder: &Path) -> Result<Self, FileError> {
+        let file = tempfile::tempfile_in(folder).map_err(|e| FileError::new(folder, e))?;
+        Ok(Self {
+            file: BufWriter::with_capacity(256 << 10, file),
+            ends: Vec::new(),
+            line: Vec::new(),
+        })
+    }
+
+    /// How many examples it holds.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds `example` as the next line.
+    ///
+    /// # Errors
+    ///
+    /// An I/O error, such as a full disk.
+    pub fn push(&mut self, example: &Example) -> std::io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, example)?;
+        self.line.push(b'\n');
+        self.file.write_all(&self.line)?;
+        let end = self.ends.last().unwrap_or(&0) + self.line.len() as u64;
+        self.ends.push(end);
+        Ok(())
+    }
+
+    /// Writes the examples of `split` to `train` and `valid`; both files appear, or neither.
+    ///
+    /// Without validation examples a file at `valid` is removed, so that no earlier run's file is taken for this one's.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when a file cannot be written or put in place; both paths are then as they were before.
+    pub fn write(mut self, split: &Split, train: &Path, valid: &Path) -> Result<Files, FileError> {
+        self.file.flush().map_err(|e| FileError::new(train, e))?;
+        let mut outputs = vec![self.copy(&split.train, train)?];
+        if split.valid.is_empty() {
+            let removed_valid = valid.exists();
+            let mut written = commit(outputs, &[valid])?;
+            return Ok(Files { train: written.remove(0), valid: None, removed_valid });
+        }
+        outputs.push(self.copy(&split.valid, valid)?);
+        let mut written = commit(outputs, &[])?;
+        let valid = written.pop();
+        Ok(Files { train: written.remove(0), valid, removed_valid: false })
+    }
+
+    fn copy(&mut self, indices: &[usize], path: &Path) -> Result<Output, FileError> {
+        let mut output = Output::create(path)?;
+        for &index in indices {
+            let line = self.line(index).map_err(|e| FileError::new(path, e))?;
+            output.write_all(line).map_err(|e| FileError::new(path, e))?;
+        }
+        Ok(output)
+    }
+
+    fn line(&mut self, index: usize) -> std::io::Result<&[u8]> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let length = usize::try_from(self.ends[index] - start).map_err(std::io::Error::other)?;
+        self.line.resize(length, 0);
+        let file = self.file.get_mut();
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut self.line)?;
+        Ok(&self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Message, Role};
+
+    fn spool(folder: &Path, count: usize) -> Spool {
+        let mut spool = Spool::new_in(folder).unwrap();
+        for index in 0..count {
+            let message = Message { role: Role::User, content: format!("1{}", "0".repeat(index)) };
+            spool.push(&Example { messages: vec![message] }).unwrap();
+        }
+        spool
+    }
+
+    /// Every file of the folder with its content.
+    fn listing(folder: &Path) -> String {
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let show = |path: std::path::PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "(folder)\n".to_owned());
+            format!("{name}: {text}")
+        };
+        files.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn both_files_hold_their_lines_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, valid] = ["t.jsonl", "v.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&train, "old").unwrap();
+        let split = Split { train: vec![2, 0], valid: vec![1] };
+        let files = spool(folder.path(), 3).write(&split, &train, &valid).unwrap();
+        insta::assert_snapshot!(listing(folder.path()), @r#"
+        t.jsonl: {"messages":[{"role":"user","content":"100"}]}
+        {"messages":[{"role":"user","content":"1"}]}
+        v.jsonl: {"messages":[{"role":"user","content":"10"}]}
+        "#);
+        assert_eq!(
+            (files.train.lines, files.train.bytes),
+            (2, std::fs::metadata(&train).unwrap().len())
+        );
+        assert_eq!(
+            files.valid.unwrap().sha256,
+            "95cd06422955e4c9f992d50e4599851ef0c54aaacece18db492607845467d0bd"
+        );
+    }
+
+    #[test]
+    fn without_validation_examples_an_earlier_file_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, valid] = ["t.jsonl", "v.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&valid, "old").unwrap();
+        let split = Split { train: vec![0], valid: vec![] };
+        let files = spool(folder.path(), 1).write(&split, &train, &valid).unwrap();
+        assert!(files.removed_valid && files.valid.is_none());
+        assert!(listing(folder.path()).starts_with("t.jsonl: {"));
+        assert!(!valid.exists());
+    }
+
+    #[test]
+    fn a_failure_leaves_both_paths_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, valid] = ["t.jsonl", "v.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&train, "old\n").unwrap();
+        std::fs::create_dir(&valid).unwrap();
+        let before = listing(folder.path());
+        let both = Split { train: vec![0], valid: vec![1] };
+        let error = spool(folder.path(), 2).write(&both, &train, &valid).unwrap_err();
+        assert!(error.path == valid && before == listing(folder.path()), "{error:?}");
+        // Here the training file is in place already when the removal fails.
+        let one = Split { train: vec![0], valid: vec![] };
+        let error = spool(folder.path(), 2).write(&one, &train, &valid).unwrap_err();
+        assert!(error.path == valid && before == listing(folder.path()), "{error:?}");
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no");
+        assert_eq!(Spool::new_in(&missing).unwrap_err().path, missing);
+        let split = Split { train: vec![0], valid: vec![] };
+        let train = missing.join("t.jsonl");
+        assert_eq!(
+            spool(folder.path(), 1).write(&split, &train, &missing).unwrap_err().path,
+            train
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_a_device_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [train, link] = ["t.jsonl", "link.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&train, "old").unwrap();
+        std::os::unix::fs::symlink(&train, &link).unwrap();
+        let split = Split { train: vec![0], valid: vec![] };
+        spool(folder.path(), 1).write(&split, &link, &folder.path().join("v.jsonl")).unwrap();
+        assert!(link.is_symlink() && std::fs::read_to_string(&train).unwrap().starts_with('{'));
+        let null = Path::new("/dev/null");
+        assert!(Output::create(null).is_err());
+    }
+}
