@@ -1,1 +1,22 @@
 //! Records to training and validation JSONL.
+//!
+//! The tool reads records of question, reasoning and response, checks each, and writes chat examples for fine-tuning,
+//! with what was left out and why, how many tokens there are by the base model's own encoding, and what training on
+//! them will cost. The summary is the tool's product and goes to standard output (with `--json` as JSON); warnings,
+//! rejected records and progress go to standard error.
+
+mod arguments;
+mod config;
+mod input;
+mod counter;
+mod tally;
+mod budget;
+mod report;
+mod summary;
+mod warnings;
+mod tool;
+
+pub use crate::report::{
+    Budget, InputFile, REPORT_VERSION, RejectedRecord, Report, SideTokens, TokenReport,
+};
+pub use crate::tool::run;

@@ -58,7 +58,7 @@ impl Example {
     }
 
     /// Role and content of each message, as token counters take them.
-    pub fn turns(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn turns(&self) -> impl Iterator<Item = (&str, &str)> {
         self.messages.iter().map(|message| (message.role.name(), message.content.as_str()))
     }
 }

@@ -1,0 +1,37 @@
+//! What training on the prepared files will cost.
+
+use tokens::{ModelRow, PriceTable, default_epochs};
+
+use crate::report::Budget;
+
+/// The estimate for training `model` on `examples` examples of together `billable` tokens.
+pub(crate) fn budget(model: &str, prices: &PriceTable, examples: usize, billable: u64) -> Budget {
+    let Some(row) = prices.model(model) else {
+        return Budget::Unknown { reason: format!("no price is known for {model}") };
+    };
+    let Some(usd_per_million) = row.training_usd_per_million else {
+        return Budget::Unknown { reason: format!("no training price is known for {}", row.id) };
+    };
+    let epochs = default_epochs(examples);
+    let usd = row.training_cost(billable, epochs).map_or(0.0, |usd| usd.0);
+    Budget::Cost {
+        model: row.id.clone(),
+        tokens: billable,
+        epochs,
+        usd_per_million,
+        usd,
+        as_of: prices.as_of.to_string(),
+    }
+}
+
+/// What stands in the way of training `row`, in words.
+pub(crate) fn objections(row: &ModelRow, prices: &PriceTable) -> Vec<String> {
+    let mut objections = Vec::new();
+    if !row.fine_tunable {
+        objections.push(format!("{} could no longer be fine-tuned on {}", row.id, prices.as_of));
+    }
+    if let Some(day) = row.shutdown_date {
+        objections.push(format!("{} and models tuned from it stop answering on {day}", row.id));
+    }
+    objections
+}

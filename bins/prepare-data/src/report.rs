@@ -1,0 +1,153 @@
+//! What a run did, as JSON.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use dataset::{Fraction, Rejection, Written};
+use serde::Serialize;
+use template::{Fingerprint, Template};
+
+/// The version of the report's format; a reader should refuse a greater one.
+pub const REPORT_VERSION: u32 = 1;
+
+/// The report of one run. It names records by their place and never holds their text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`REPORT_VERSION`].
+    pub version: u32,
+    /// The tool and its version.
+    pub tool: &'static str,
+    /// What was read.
+    pub input: InputFile,
+    /// How many records the input held: `train + valid + rejected`.
+    pub read: u64,
+    /// How many of them are for training.
+    pub train: u64,
+    /// How many of them are for validation.
+    pub valid: u64,
+    /// How many of them were left out.
+    pub rejected: u64,
+    /// How many were left out for each reason.
+    pub rejected_by_reason: BTreeMap<&'static str, u64>,
+    /// The first thousand records that were left out.
+    pub rejected_records: Vec<RejectedRecord>,
+    /// Kept examples whose own text holds the template's headings, so that an answer like it is split elsewhere.
+    pub ambiguous: u64,
+    /// How reasoning and response were joined.
+    pub template: Template,
+    /// The system message of every example.
+    pub system_prompt: String,
+    /// Names template and system prompt together.
+    pub fingerprint: Fingerprint,
+    /// The seed of the split.
+    pub seed: u64,
+    /// The share asked for validation.
+    pub valid_fraction: Fraction,
+    /// The training file.
+    pub train_file: Written,
+    /// The validation file, if there is one.
+    pub valid_file: Option<Written>,
+    /// Whether a validation file of an earlier run was removed.
+    pub removed_valid_file: bool,
+    /// How many tokens there are.
+    pub tokens: TokenReport,
+    /// What training will cost.
+    pub budget: Budget,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputFile {
+    /// Its path as given.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A record that was left out.
+#[derive(Clone, Debug, Serialize)]
+pub struct RejectedRecord {
+    /// Its place, the reason and the field at fault.
+    #[serde(flatten)]
+    pub rejection: Rejection,
+}
+
+impl From<Rejection> for RejectedRecord {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection }
+    }
+}
+
+/// The tokens of both files.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenReport {
+    /// The model that they were counted for.
+    pub base_model: String,
+    /// The encoding that counted.
+    pub encoding: String,
+    /// Whether that is the base model's own encoding; otherwise the counts are an estimate.
+    pub exact: bool,
+    /// The most tokens of an example that training uses, where a limit is known.
+    pub limit: Option<usize>,
+    /// The training file's tokens.
+    pub train: SideTokens,
+    /// The validation file's tokens.
+    pub valid: SideTokens,
+}
+
+/// The tokens of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SideTokens {
+    /// Of the questions alone.
+    pub question: u64,
+    /// Of the reasoning alone.
+    pub reasoning: u64,
+    /// Of the responses alone.
+    pub response: u64,
+    /// Of everything: the three, system prompt, headings, and what frames the messages.
+    pub total: u64,
+    /// Of everything, each example only up to the limit.
+    pub billable: u64,
+    /// Of the longest example.
+    pub longest: u64,
+    /// How many examples are longer than the limit.
+    pub over_limit: u64,
+}
+
+/// What training on the file will cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Budget {
+    /// Money, for a service's model.
+    Cost {
+        /// The model whose price it is.
+        model: String,
+        /// Tokens of the training file that are charged for each epoch.
+        tokens: u64,
+        /// Epochs by the published rule for this many examples.
+        epochs: u32,
+        /// The price.
+        usd_per_million: f64,
+        /// Tokens x epochs x price.
+        usd: f64,
+        /// The day on which the price was true.
+        as_of: String,
+    },
+    /// Time, for a model on this machine.
+    Time {
+        /// Tokens of the training file, passed through the model once an epoch.
+        tokens: u64,
+        /// How fast this machine trains, by a short measurement.
+        tokens_per_second: f64,
+        /// Tokens divided by that.
+        seconds_per_epoch: f64,
+    },
+    /// Neither is known.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}

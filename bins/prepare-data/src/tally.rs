@@ -1,0 +1,76 @@
+//! Counts that grow while records are read.
+
+use std::collections::BTreeMap;
+
+use dataset::{Example, Reason, Record, Rejection};
+
+use crate::counter::Counter;
+use crate::report::{RejectedRecord, SideTokens};
+
+/// How many rejected records a report lists; all are counted.
+const LISTED: usize = 1000;
+
+/// The tokens of one example: 16 bytes for each record that is kept.
+#[derive(Clone, Copy, Debug)]
+struct ExampleTokens {
+    question: u32,
+    reasoning: u32,
+    response: u32,
+    total: u32,
+}
+
+/// What is known of the records read so far, and none of their text.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) read: u64,
+    pub(crate) rejected: u64,
+    pub(crate) by_reason: BTreeMap<&'static str, u64>,
+    pub(crate) listed: Vec<RejectedRecord>,
+    /// Examples that hold the template's headings themselves, so that an answer like them is not split as it was joined.
+    pub(crate) ambiguous: u64,
+    tokens: Vec<ExampleTokens>,
+}
+
+impl Tally {
+    pub(crate) fn keep(&mut self, record: &Record, example: &Example, counter: &Counter) {
+        self.read += 1;
+        let count = |text: &str| narrow(counter.text(text));
+        self.tokens.push(ExampleTokens {
+            question: count(&record.question),
+            reasoning: count(&record.reasoning),
+            response: count(&record.response),
+            total: narrow(counter.chat(example)),
+        });
+    }
+
+    pub(crate) fn reject(&mut self, rejection: Rejection) {
+        self.read += 1;
+        self.rejected += 1;
+        *self.by_reason.entry(Reason::code(rejection.reason)).or_default() += 1;
+        if self.listed.len() < LISTED {
+            self.listed.push(rejection.into());
+        }
+    }
+
+    /// The sums over the examples at `indices`; beyond `limit` tokens an example is cut by the service.
+    pub(crate) fn side(&self, indices: &[usize], limit: Option<usize>) -> SideTokens {
+        let mut side = SideTokens::default();
+        for tokens in indices.iter().map(|&index| self.tokens[index]) {
+            let total = u64::from(tokens.total);
+            let billable = limit.map_or(total, |limit| total.min(limit as u64));
+            side.question += u64::from(tokens.question);
+            side.reasoning += u64::from(tokens.reasoning);
+            side.response += u64::from(tokens.response);
+            side.total += total;
+            side.billable += billable;
+            side.longest = side.longest.max(total);
+            side.over_limit += u64::from(billable < total);
+        }
+        side
+    }
+}
+
+/// A record's size limit keeps its tokens far below the greatest `u32`.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,67 @@
+//! What the user should know beside the summary.
+
+use cli::Terminal;
+use tokens::PriceTable;
+
+use crate::budget;
+use crate::config::Config;
+use crate::report::Report;
+use crate::summary::{count, number};
+use crate::tally::Tally;
+
+/// How many rejected records are named one by one.
+const NAMED: usize = 5;
+
+/// The fewest training examples that a hosted service accepts.
+const SERVICE_MINIMUM: u64 = 10;
+
+/// Names the first rejected records by place and reason.
+pub(crate) fn rejections(config: &Config, tally: &Tally, terminal: &mut Terminal<'_>) {
+    for rejected in tally.listed.iter().take(NAMED) {
+        warn(terminal, &format!("{}: {}", config.input.display(), rejected.rejection));
+    }
+    let rest = tally.rejected.saturating_sub(NAMED as u64);
+    if rest > 0 {
+        warn(terminal, &format!("and {} more left out", count(rest, "record")));
+    }
+}
+
+/// Says what may surprise in the files that were written.
+pub(crate) fn files(
+    config: &Config,
+    report: &Report,
+    prices: &PriceTable,
+    terminal: &mut Terminal<'_>,
+) {
+    if report.removed_valid_file {
+        let path = config.valid_output.display();
+        warn(
+            terminal,
+            &format!("{path} of an earlier run is removed: this one has no validation examples"),
+        );
+    }
+    if report.ambiguous > 0 {
+        let examples = count(report.ambiguous, "example");
+        warn(terminal, &format!("{examples} with a heading of the template in its own text"));
+    }
+    if report.tokens.train.over_limit > 0 {
+        let examples = count(report.tokens.train.over_limit, "training example");
+        let limit = number(report.tokens.limit.unwrap_or(0) as u64);
+        warn(terminal, &format!("{examples} longer than {limit} tokens, which will lose the end"));
+    }
+    let Some(row) = prices.model(&report.tokens.base_model) else {
+        return;
+    };
+    if report.train < SERVICE_MINIMUM {
+        let examples = count(report.train, "training example");
+        warn(terminal, &format!("{examples}, and the service asks for at least {SERVICE_MINIMUM}"));
+    }
+    for objection in budget::objections(row, prices) {
+        warn(terminal, &objection);
+    }
+}
+
+fn warn(terminal: &mut Terminal<'_>, text: &str) {
+    // Whoever closed the stream does not want to know.
+    let _ = writeln!(terminal.err, "warning: {text}");
+}
