@@ -1,0 +1,108 @@
+//! Uploaded files: <https://platform.openai.com/docs/api-reference/files/object>.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::FileId;
+use crate::lenient::{Extra, soft, text, whole, whole_or_zero};
+use crate::open::open_enum;
+
+open_enum! {
+    /// What a file was uploaded for.
+    Purpose {
+        /// Examples to train on.
+        FineTune = "fine-tune",
+        /// What a finished job wrote, such as its metrics.
+        FineTuneResults = "fine-tune-results",
+        /// Requests of a batch.
+        Batch = "batch",
+        /// Answers of a batch.
+        BatchOutput = "batch_output",
+        /// Data of an evaluation.
+        Evals = "evals",
+        /// Files of assistants.
+        Assistants = "assistants",
+        /// Files that a user hands to a model.
+        UserData = "user_data",
+        /// Images to train on.
+        Vision = "vision",
+    }
+}
+
+open_enum! {
+    /// Whether a file can be used; deprecated by the API, and still the only sign of readiness.
+    FileStatus {
+        /// It has arrived and is not checked yet.
+        Uploaded = "uploaded",
+        /// It can be used.
+        Processed = "processed",
+        /// It cannot be used; `status_details` says why.
+        Error = "error",
+        /// It was deleted.
+        Deleted = "deleted",
+    }
+}
+
+impl FileStatus {
+    /// Whether the state does not change any more.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Processed | Self::Error | Self::Deleted)
+    }
+}
+
+/// A file as the service knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileObject {
+    /// Its id.
+    pub id: FileId,
+    /// Always `file`.
+    #[serde(default, deserialize_with = "soft")]
+    pub object: String,
+    /// Its size in bytes.
+    #[serde(default, deserialize_with = "whole_or_zero")]
+    pub bytes: u64,
+    /// When it was made, in seconds since 1970.
+    #[serde(default, deserialize_with = "whole_or_zero")]
+    pub created_at: i64,
+    /// When it goes away, in seconds since 1970.
+    #[serde(default, deserialize_with = "whole", skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Its name, without a folder.
+    #[serde(default, deserialize_with = "soft")]
+    pub filename: String,
+    /// What it was uploaded for.
+    #[serde(default, deserialize_with = "soft")]
+    pub purpose: Option<Purpose>,
+    /// Whether it can be used.
+    #[serde(default, deserialize_with = "soft")]
+    pub status: Option<FileStatus>,
+    /// Why it cannot be used.
+    #[serde(default, deserialize_with = "text")]
+    pub status_details: Option<String>,
+    /// Fields that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl FileObject {
+    /// A file that has just arrived and can be used.
+    pub fn new(
+        id: FileId,
+        filename: impl Into<String>,
+        purpose: Purpose,
+        bytes: u64,
+        created_at: i64,
+    ) -> Self {
+        Self {
+            id,
+            object: "file".to_owned(),
+            bytes,
+            created_at,
+            expires_at: None,
+            filename: filename.into(),
+            purpose: Some(purpose),
+            status: Some(FileStatus::Processed),
+            status_details: None,
+            extra: Extra::new(),
+        }
+    }
+}

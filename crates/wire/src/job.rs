@@ -1,0 +1,370 @@
+//! Fine-tuning jobs: <https://platform.openai.com/docs/api-reference/fine-tuning/object>.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::id::{FileId, JobId};
+use crate::lenient::{Extra, as_whole, soft, text, whole, whole_or_zero};
+use crate::open::open_enum;
+
+open_enum! {
+    /// Where a job stands.
+    JobStatus {
+        /// Its files are being checked.
+        ValidatingFiles = "validating_files",
+        /// It waits until it can start (Azure's first state).
+        Pending = "pending",
+        /// It waits for its turn.
+        Queued = "queued",
+        /// It trains.
+        Running = "running",
+        /// It is about to pause.
+        Pausing = "pausing",
+        /// It waits to be resumed.
+        Paused = "paused",
+        /// It is about to stop.
+        Cancelling = "cancelling" | "canceling" | "cancel_requested",
+        /// It is done, and the model can be asked.
+        Succeeded = "succeeded",
+        /// It ended without a model.
+        Failed = "failed",
+        /// It was stopped.
+        Cancelled = "cancelled" | "canceled",
+    }
+}
+
+impl JobStatus {
+    /// Whether the job has come to its end; unknown states have not.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+open_enum! {
+    /// How a model is trained.
+    MethodType {
+        /// On examples of good answers.
+        Supervised = "supervised",
+        /// On pairs of a better and a worse answer.
+        Dpo = "dpo",
+        /// By graded answers.
+        Reinforcement = "reinforcement",
+    }
+}
+
+/// A value that the service may choose itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Auto<T> {
+    /// The service chooses.
+    Auto,
+    /// This value.
+    Value(T),
+    /// Another word than `auto`, as it came.
+    Other(String),
+}
+
+impl<T: Copy> Auto<T> {
+    /// The value, where it is one.
+    pub fn value(&self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(*value),
+            Self::Auto | Self::Other(_) => None,
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Auto<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => formatter.write_str("auto"),
+            Self::Value(value) => value.fmt(formatter),
+            Self::Other(text) => formatter.write_str(text),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Auto<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Value(value) => value.serialize(serializer),
+            Self::Other(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// A number that hyperparameters may hold.
+trait Number: Sized {
+    fn of(value: &Value) -> Option<Self>;
+}
+
+impl Number for i64 {
+    fn of(value: &Value) -> Option<Self> {
+        as_whole(value)
+    }
+}
+
+impl Number for f64 {
+    fn of(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+fn auto<'de, D: Deserializer<'de>, T: Number>(
+    deserializer: D,
+) -> Result<Option<Auto<T>>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) if text == "auto" => Ok(Some(Auto::Auto)),
+        Value::String(text) => Ok(Some(Auto::Other(text))),
+        value => T::of(&value)
+            .map(|number| Some(Auto::Value(number)))
+            .ok_or_else(|| serde::de::Error::custom("expected `auto` or a number")),
+    }
+}
+
+/// How long and how fast to train; absent members are the service's choice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hyperparameters {
+    /// Passes over the training file.
+    #[serde(default, deserialize_with = "auto", skip_serializing_if = "Option::is_none")]
+    pub n_epochs: Option<Auto<i64>>,
+    /// Examples a step.
+    #[serde(default, deserialize_with = "auto", skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<Auto<i64>>,
+    /// A factor on the service's own learning rate.
+    #[serde(default, deserialize_with = "auto", skip_serializing_if = "Option::is_none")]
+    pub learning_rate_multiplier: Option<Auto<f64>>,
+    /// Members that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// How to train, with what belongs to that way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Method {
+    /// The way.
+    #[serde(rename = "type")]
+    pub kind: MethodType,
+    /// What belongs to supervised training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervised: Option<MethodSettings>,
+    /// What belongs to the other ways, as it came.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// What belongs to one way of training.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MethodSettings {
+    /// How long and how fast to train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hyperparameters: Option<Hyperparameters>,
+    /// Members that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Method {
+    /// Supervised training with these `hyperparameters`.
+    pub fn supervised(hyperparameters: Hyperparameters) -> Self {
+        let settings =
+            MethodSettings { hyperparameters: Some(hyperparameters), extra: Extra::new() };
+        Self { kind: MethodType::Supervised, supervised: Some(settings), extra: Extra::new() }
+    }
+}
+
+/// A request for a job: <https://platform.openai.com/docs/api-reference/fine-tuning/create>.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CreateJob {
+    /// The model to start from.
+    pub model: String,
+    /// The file to train on.
+    pub training_file: FileId,
+    /// The file to measure on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_file: Option<FileId>,
+    /// A word in the new model's id, 1 to 64 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+    /// What the order of the examples is drawn from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// How to train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// The place of the same values before `method` came; some services know only this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hyperparameters: Option<Hyperparameters>,
+    /// Up to 16 pairs of the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// Fields that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl CreateJob {
+    /// A request for a job that trains `model` on `training_file`, everything else left to the service.
+    pub fn new(model: impl Into<String>, training_file: FileId) -> Self {
+        Self {
+            model: model.into(),
+            training_file,
+            validation_file: None,
+            suffix: None,
+            seed: None,
+            method: None,
+            hyperparameters: None,
+            metadata: None,
+            extra: Extra::new(),
+        }
+    }
+
+    /// The hyperparameters, from `method` where it holds some, else from their old place.
+    pub fn chosen_hyperparameters(&self) -> Option<&Hyperparameters> {
+        let method = self.method.as_ref().and_then(|method| method.supervised.as_ref());
+        method
+            .and_then(|settings| settings.hyperparameters.as_ref())
+            .or(self.hyperparameters.as_ref())
+    }
+}
+
+/// Why a job ended without a model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobError {
+    /// A code for programs, such as `invalid_training_file`.
+    #[serde(default, deserialize_with = "text")]
+    pub code: Option<String>,
+    /// Words for a person.
+    #[serde(default, deserialize_with = "text")]
+    pub message: Option<String>,
+    /// The field of the request at fault.
+    #[serde(default, deserialize_with = "text")]
+    pub param: Option<String>,
+    /// Fields that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// Healthy jobs carry `{}` or an object of nulls; both read as no error. A bare text reads as its message.
+fn job_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JobError>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if let Value::String(message) = value {
+        return Ok((!message.is_empty())
+            .then(|| JobError { message: Some(message), ..JobError::default() }));
+    }
+    let error: Option<JobError> = serde_json::from_value(value).unwrap_or_default();
+    Ok(error.filter(|error| {
+        error.code.is_some()
+            || error.message.is_some()
+            || error.extra.values().any(|value| !value.is_null())
+    }))
+}
+
+/// A job as the service knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Always `fine_tuning.job`.
+    #[serde(default, deserialize_with = "soft")]
+    pub object: String,
+    /// When it was made, in seconds since 1970.
+    #[serde(default, deserialize_with = "whole_or_zero")]
+    pub created_at: i64,
+    /// When it came to its end, in seconds since 1970.
+    #[serde(default, deserialize_with = "whole")]
+    pub finished_at: Option<i64>,
+    /// When it should end, in seconds since 1970.
+    #[serde(default, deserialize_with = "whole")]
+    pub estimated_finish: Option<i64>,
+    /// The model it starts from.
+    #[serde(default, deserialize_with = "soft")]
+    pub model: String,
+    /// The model it made.
+    #[serde(default, deserialize_with = "text")]
+    pub fine_tuned_model: Option<String>,
+    /// Whose it is.
+    #[serde(default, deserialize_with = "text")]
+    pub organization_id: Option<String>,
+    /// Where it stands; a job without a status is taken as queued.
+    #[serde(default = "queued", deserialize_with = "status")]
+    pub status: JobStatus,
+    /// The file it trains on.
+    #[serde(default, deserialize_with = "soft")]
+    pub training_file: Option<FileId>,
+    /// The file it measures on.
+    #[serde(default, deserialize_with = "soft")]
+    pub validation_file: Option<FileId>,
+    /// The files it wrote.
+    #[serde(default, deserialize_with = "soft")]
+    pub result_files: Vec<FileId>,
+    /// The tokens it was billed for.
+    #[serde(default, deserialize_with = "whole")]
+    pub trained_tokens: Option<u64>,
+    /// Why it ended without a model.
+    #[serde(default, deserialize_with = "job_error")]
+    pub error: Option<JobError>,
+    /// How long and how fast it trains.
+    #[serde(default, deserialize_with = "soft")]
+    pub hyperparameters: Hyperparameters,
+    /// How it trains.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// What the order of the examples is drawn from.
+    #[serde(default, deserialize_with = "whole")]
+    pub seed: Option<i64>,
+    /// Other services that it reports to, as they came.
+    #[serde(default, deserialize_with = "soft")]
+    pub integrations: Vec<Value>,
+    /// The word in the model's id, where the service tells it.
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub user_provided_suffix: Option<String>,
+    /// The caller's own pairs.
+    #[serde(default, deserialize_with = "soft")]
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// Fields that are not named above.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+fn queued() -> JobStatus {
+    JobStatus::Queued
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JobStatus, D::Error> {
+    Ok(text(deserializer)?.map_or_else(queued, |text| JobStatus::from(text.as_str())))
+}
+
+impl Job {
+    /// A queued job that starts from `model`, with nothing else known.
+    pub fn new(id: JobId, model: impl Into<String>, created_at: i64) -> Self {
+        Self {
+            id,
+            object: "fine_tuning.job".to_owned(),
+            created_at,
+            finished_at: None,
+            estimated_finish: None,
+            model: model.into(),
+            fine_tuned_model: None,
+            organization_id: None,
+            status: JobStatus::Queued,
+            training_file: None,
+            validation_file: None,
+            result_files: Vec::new(),
+            trained_tokens: None,
+            error: None,
+            hyperparameters: Hyperparameters::default(),
+            method: None,
+            seed: None,
+            integrations: Vec::new(),
+            user_provided_suffix: None,
+            metadata: None,
+            extra: Extra::new(),
+        }
+    }
+}

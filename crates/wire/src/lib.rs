@@ -1,0 +1,44 @@
+//! The OpenAI fine-tuning dialect as serde types, one definition for client and server.
+//!
+//! Answers are read leniently, because a job that costs money may stand behind one: every field but an id may be
+//! missing, null or of another shape (it then reads as absent), every enumeration has `Other`, and unknown fields
+//! are kept in `extra`. Requests are read strictly, so that a server can refuse what it would misunderstand.
+//! Everything is written in the full shape of `OpenAI`'s answers.
+//!
+//! The types follow the API's description of 2026-08-21 (`openai-openapi`), whose pages are linked at each of them,
+//! and what services were seen to send instead by 2026-11-22.
+//!
+//! ```
+//! let job: wire::Job = serde_json::from_str(r#"{"id":"ftjob-1","status":"paused","error":{}}"#)?;
+//! assert_eq!(job.status, wire::JobStatus::Paused);
+//! assert!(job.error.is_none());
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod lenient;
+mod open;
+mod id;
+pub mod error;
+pub mod page;
+pub mod file;
+pub mod job;
+pub mod event;
+pub mod checkpoint;
+pub mod model;
+pub mod chat;
+
+pub use chat::{
+    ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChatMessage, ChatRequest, ChunkChoice,
+    Content, ContentPart, FinishReason, Role, Stop, StreamOptions, Usage,
+};
+pub use checkpoint::Checkpoint;
+pub use error::{ErrorBody, ServiceError};
+pub use event::{Event, EventLevel, EventType, Metrics};
+pub use file::{FileObject, FileStatus, Purpose};
+pub use id::{FileId, InvalidId, JobId};
+pub use job::{
+    Auto, CreateJob, Hyperparameters, Job, JobError, JobStatus, Method, MethodSettings, MethodType,
+};
+pub use lenient::Extra;
+pub use model::{Deleted, Model};
+pub use page::Page;
