@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::safetensors::SafetensorsError;
+use crate::template::TemplateError;
+use crate::tokenizer::TokenizerError;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,20 @@ pub enum Error {
         path: PathBuf,
         /// The fault.
         source: ConfigError,
+    },
+    /// The model's tokenizer cannot be used.
+    #[error("{} has no tokenizer that can be used", path.display())]
+    Tokenizer {
+        /// The model.
+        path: PathBuf,
+        /// The fault.
+        source: TokenizerError,
+    },
+    /// The model's chat template cannot be used.
+    #[error("the chat template cannot be used")]
+    Template {
+        /// The fault.
+        source: TemplateError,
     },
     /// A tensor that the metadata promise is not in the files.
     #[error("tensor `{name}` is missing")]

@@ -6,8 +6,14 @@ pub mod safetensors;
 mod quant;
 mod config;
 mod weights;
+mod tokenizer;
+mod template;
+#[cfg(test)]
+mod testing;
 
 pub use config::{Architecture, ConfigError, ModelConfig};
 pub use error::Error;
 pub use quant::TensorType;
+pub use template::{ChatMessage, ChatTemplate, TemplateError};
+pub use tokenizer::{StreamDecoder, Tokenizer, TokenizerError};
 pub use weights::Weights;

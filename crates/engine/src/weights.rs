@@ -13,6 +13,7 @@ use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::gguf::Gguf;
 use crate::quant::{TensorType, dequantise};
+pub(crate) use open::json;
 
 /// The files of a base model, memory-mapped.
 ///

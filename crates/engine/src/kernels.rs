@@ -1,0 +1,23 @@
+//! The arithmetic under the layers: matrix products over packed weights, and vectors of the processor at hand.
+//!
+//! This is the only place with `unsafe` arithmetic. What runs is chosen when the program starts ([`Isa::best`]); a layer
+//! writes its row work once, as a [`Kernel`] over any [`Simd`], and [`Isa::run`] compiles it for each instruction set.
+
+mod buffer;
+mod gemm;
+mod isa;
+mod packed;
+mod simd;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial};
+pub use isa::Isa;
+pub(crate) use isa::Kernel;
+pub(crate) use packed::Packed;
+pub(crate) use simd::{Simd, dot, exp};

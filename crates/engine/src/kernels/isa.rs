@@ -1,0 +1,129 @@
+//! Which instruction set the kernels run on, chosen when the program starts.
+
+use super::simd::{Plain, Simd};
+
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
+
+/// An instruction set that this processor has.
+///
+/// Results differ between instruction sets in the last bits (sums are taken in another order), never within one.
+#[derive(Debug, Clone, Copy)]
+pub struct Isa(Level);
+
+#[derive(Debug, Clone, Copy)]
+enum Level {
+    Plain(Plain),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+}
+
+/// Row work written once for every instruction set; `run` must be `#[inline(always)]` and use no closures.
+pub(crate) trait Kernel {
+    /// What the work yields.
+    type Output;
+    /// Does the work with `simd`'s vectors.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+impl Isa {
+    /// The fastest that this processor has.
+    pub fn best() -> Self {
+        Self::available().last().copied().unwrap_or(Self::plain())
+    }
+
+    /// Plain Rust, which every processor runs.
+    pub fn plain() -> Self {
+        Self(Level::Plain(Plain))
+    }
+
+    /// All that this processor has, the slowest first.
+    pub fn available() -> Vec<Self> {
+        let mut levels = vec![Level::Plain(Plain)];
+        #[cfg(target_arch = "x86_64")]
+        levels.extend(Avx2::detect().map(Level::Avx2));
+        #[cfg(target_arch = "x86_64")]
+        levels.extend(Avx512::detect().map(Level::Avx512));
+        #[cfg(target_arch = "aarch64")]
+        levels.extend(Neon::detect().map(Level::Neon));
+        levels.into_iter().map(Self).collect()
+    }
+
+    /// `plain`, `avx2`, `avx512` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Level::Plain(_) => "plain",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+        }
+    }
+
+    /// Does the work of `kernel` in this instruction set.
+    #[cfg_attr(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        expect(unsafe_code, reason = "enters a function compiled for the instruction set")
+    )]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Plain(simd) => kernel.run(simd),
+            // SAFETY (all): the token in the level exists only where the processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(simd) => unsafe { run_avx2(kernel, simd) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(simd) => unsafe { run_avx512(kernel, simd) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(simd) => unsafe { run_neon(kernel, simd) },
+        }
+    }
+
+    /// Numbers in one vector.
+    pub(crate) fn lanes(self) -> usize {
+        self.run(Sizes).0
+    }
+
+    /// Columns in a full panel of packed weights.
+    pub(crate) fn panel(self) -> usize {
+        let (lanes, vectors) = self.run(Sizes);
+        lanes * vectors
+    }
+}
+
+struct Sizes;
+
+impl Kernel for Sizes {
+    type Output = (usize, usize);
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> (usize, usize) {
+        (S::LANES, S::VECTORS)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel>(kernel: K, simd: Avx2) -> K::Output {
+    kernel.run(simd)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn run_avx512<K: Kernel>(kernel: K, simd: Avx512) -> K::Output {
+    kernel.run(simd)
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn run_neon<K: Kernel>(kernel: K, simd: Neon) -> K::Output {
+    kernel.run(simd)
+}

@@ -1,0 +1,99 @@
+//! NEON: vectors of 4.
+
+#![expect(unsafe_code, reason = "intrinsics; the token type is the proof that the processor has them")]
+
+use std::arch::aarch64::{float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32, vdupq_n_s32, vfmaq_f32, vld1q_f32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32, vreinterpretq_f32_s32, vshlq_n_s32, vst1q_f32, vsubq_f32};
+
+use super::simd::Simd;
+
+/// The processor has NEON.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Neon(());
+
+impl Neon {
+    /// The proof, where the processor has them.
+    pub(super) fn detect() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+}
+
+// SAFETY of every block below: a value of `Neon` exists only where `detect` found the instructions; slices are checked
+// to hold a whole vector before they are read or written, pointers are the caller's promise.
+impl Simd for Neon {
+    type V = float32x4_t;
+    const LANES: usize = 4;
+    const VECTORS: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vdupq_n_f32(x) }
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> float32x4_t {
+        let from = &from[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector.
+        unsafe { vld1q_f32(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32], v: float32x4_t) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector.
+        unsafe { vst1q_f32(to.as_mut_ptr(), v) };
+    }
+    #[inline(always)]
+    unsafe fn load_at(self, from: *const f32) -> float32x4_t {
+        // SAFETY: the token proves the instructions, the caller the pointer.
+        unsafe { vld1q_f32(from) }
+    }
+    #[inline(always)]
+    fn add(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vaddq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vsubq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vmulq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vdivq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vmaxq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vminq_f32(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vfmaq_f32(c, a, b) }
+    }
+    #[inline(always)]
+    fn power_of_two(self, n: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)))) }
+    }
+    #[inline(always)]
+    fn sum(self, v: float32x4_t) -> f32 {
+        // SAFETY: the token proves the instructions.
+        unsafe { vaddvq_f32(v) }
+    }
+    #[inline(always)]
+    fn largest(self, v: float32x4_t) -> f32 {
+        // SAFETY: the token proves the instructions.
+        unsafe { vmaxvq_f32(v) }
+    }
+}

@@ -1,0 +1,183 @@
+//! Vectors of f32, one trait over the processors' instruction sets, and the plain version.
+
+/// An instruction set's vectors of f32. A value of the type is the proof that the processor has it.
+pub(crate) trait Simd: Copy + Send + Sync {
+    /// A vector.
+    type V: Copy;
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Vectors side by side in a full panel of packed weights.
+    const VECTORS: usize;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::V;
+    /// The first lanes of `from`, which holds at least so many.
+    fn load(self, from: &[f32]) -> Self::V;
+    /// Into the first lanes of `to`, which holds at least so many.
+    fn store(self, to: &mut [f32], v: Self::V);
+    /// Loads from a pointer.
+    ///
+    /// # Safety
+    /// `LANES` f32 may be read at `from`.
+    unsafe fn load_at(self, from: *const f32) -> Self::V;
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`, rounded once where the processor can.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger of each lane.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of each lane.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `2^n` for whole `n` from -126 to 127.
+    fn power_of_two(self, n: Self::V) -> Self::V;
+    /// The sum over the lanes.
+    fn sum(self, v: Self::V) -> f32;
+    /// The largest lane.
+    fn largest(self, v: Self::V) -> f32;
+
+    /// A vector from fewer numbers than lanes, the rest `fill`.
+    #[inline(always)]
+    fn load_part(self, from: &[f32], fill: f32) -> Self::V {
+        let mut lanes = [fill; 16];
+        lanes[..from.len()].copy_from_slice(from);
+        self.load(&lanes)
+    }
+
+    /// The first `to.len()` lanes, which are fewer than all.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32], v: Self::V) {
+        let mut lanes = [0.0; 16];
+        self.store(&mut lanes, v);
+        let length = to.len();
+        to.copy_from_slice(&lanes[..length]);
+    }
+}
+
+/// `e^x` with a relative error below 2e-7; `x` is clamped to where the result is a normal number.
+///
+/// Cephes' `expf` (Moshier): `x = n ln 2 + r`, a polynomial in `r`, times `2^n`.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
+    /// Adding and taking away 1.5 * 2^23 rounds to a whole number.
+    const ROUND: f32 = 12_582_912.0;
+    const COEFFICIENTS: [f32; 5] =
+        [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+    let x = simd.min(simd.max(x, simd.splat(-87.3)), simd.splat(88.0));
+    let n = simd.mul_add(x, simd.splat(std::f32::consts::LOG2_E), simd.splat(ROUND));
+    let n = simd.sub(n, simd.splat(ROUND));
+    // ln 2 in two parts, the first exact in few bits.
+    let r = simd.mul_add(n, simd.splat(-0.693_359_4), x);
+    let r = simd.mul_add(n, simd.splat(2.121_944_4e-4), r);
+    let mut polynomial = simd.splat(1.987_569_2e-4);
+    for coefficient in COEFFICIENTS {
+        polynomial = simd.mul_add(polynomial, r, simd.splat(coefficient));
+    }
+    let polynomial = simd.add(simd.mul_add(polynomial, simd.mul(r, r), r), simd.splat(1.0));
+    simd.mul(polynomial, simd.power_of_two(n))
+}
+
+/// The sum of `a[i] * b[i]`.
+#[inline(always)]
+pub(crate) fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let (whole_a, part_a) = a.split_at(a.len() - a.len() % S::LANES);
+    let (whole_b, part_b) = b.split_at(whole_a.len());
+    let mut sum = simd.mul(simd.load_part(part_a, 0.0), simd.load_part(part_b, 0.0));
+    for (a, b) in whole_a.chunks_exact(S::LANES).zip(whole_b.chunks_exact(S::LANES)) {
+        sum = simd.mul_add(simd.load(a), simd.load(b), sum);
+    }
+    simd.sum(sum)
+}
+
+/// No instruction set beyond what the compiler assumes: the reference, and the way on unknown processors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plain;
+
+/// A plain vector operation, lane by lane.
+macro_rules! lanes {
+    ($index:ident => $value:expr) => {{
+        let mut out = [0.0; 4];
+        let mut $index = 0;
+        while $index < 4 {
+            out[$index] = $value;
+            $index += 1;
+        }
+        out
+    }};
+}
+
+impl Simd for Plain {
+    type V = [f32; 4];
+    const LANES: usize = 4;
+    const VECTORS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [f32; 4] {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> [f32; 4] {
+        [from[0], from[1], from[2], from[3]]
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32], v: [f32; 4]) {
+        to[..4].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the trait's contract is about a pointer")]
+    unsafe fn load_at(self, from: *const f32) -> [f32; 4] {
+        // SAFETY: the caller answers for four f32 at `from`.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn add(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => a[i] * b[i])
+    }
+    #[inline(always)]
+    fn div(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => a[i] / b[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        // Two roundings: `f32::mul_add` is a call where the processor has no such instruction.
+        lanes!(i => a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn max(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn min(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        lanes!(i => if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "n is whole and from -126 to 127"
+    )]
+    fn power_of_two(self, n: [f32; 4]) -> [f32; 4] {
+        lanes!(i => f32::from_bits(((n[i] as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn sum(self, v: [f32; 4]) -> f32 {
+        (v[0] + v[2]) + (v[1] + v[3])
+    }
+    #[inline(always)]
+    fn largest(self, v: [f32; 4]) -> f32 {
+        v[0].max(v[1]).max(v[2].max(v[3]))
+    }
+}

@@ -1,0 +1,102 @@
+//! RMS normalisation: `out[t, c] = weight[c] x[t, c] / sqrt(mean_c(x[t, c]^2) + epsilon)`.
+//!
+//! Shapes: x, out, dout, dx `[T, C]`, weight `[C]`. Source: Zhang and Sennrich 2019 (arXiv:1910.07467), as
+//! `LlamaRMSNorm` in Transformers. The weight is frozen, so there is no gradient by it.
+
+use crate::kernels::{Isa, Kernel, Simd, dot};
+use crate::parallel;
+
+/// Rows in one piece of work.
+const ROWS: usize = 16;
+
+/// The layer with its frozen weight.
+#[derive(Debug)]
+pub(crate) struct RmsNorm {
+    weight: Vec<f32>,
+    epsilon: f32,
+}
+
+impl RmsNorm {
+    /// A layer of `weight.len()` channels.
+    pub(crate) fn new(weight: Vec<f32>, epsilon: f32) -> Self {
+        Self { weight, epsilon }
+    }
+
+    /// Normalises each row of `x` into `out`.
+    pub(crate) fn forward(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
+        let size = ROWS * self.weight.len();
+        parallel::chunks_mut(out, size, |index, out| {
+            let x = &x[index * size..][..out.len()];
+            isa.run(Forward { norm: self, x, out });
+        });
+    }
+
+    /// Adds to `dx` what `dout` means for `x`.
+    pub(crate) fn backward(&self, isa: Isa, x: &[f32], dout: &[f32], dx: &mut [f32]) {
+        let size = ROWS * self.weight.len();
+        parallel::chunks_mut(dx, size, |index, dx| {
+            let part = index * size..index * size + dx.len();
+            isa.run(Backward { norm: self, x: &x[part.clone()], dout: &dout[part], dx });
+        });
+    }
+
+    /// `1 / sqrt(mean(x^2) + epsilon)` of one row.
+    #[inline(always)]
+    fn inverse<S: Simd>(&self, simd: S, x: &[f32]) -> f32 {
+        1.0 / (dot(simd, x, x) / x.len() as f32 + self.epsilon).sqrt()
+    }
+}
+
+struct Forward<'a> {
+    norm: &'a RmsNorm,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let weight = &self.norm.weight[..];
+        for (x, out) in
+            self.x.chunks_exact(weight.len()).zip(self.out.chunks_exact_mut(weight.len()))
+        {
+            let inverse = self.norm.inverse(simd, x);
+            for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
+                *out = x * inverse * weight;
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
+    norm: &'a RmsNorm,
+    x: &'a [f32],
+    dout: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    /// With `r = inverse(x)` and `g = weight dout`: `dx += r (g - x r^2 mean(g x))`.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let weight = &self.norm.weight[..];
+        let channels = weight.len();
+        let rows = self.x.chunks_exact(channels).zip(self.dout.chunks_exact(channels));
+        parallel::with_scratch(channels, |g| {
+            for ((x, dout), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
+                let inverse = self.norm.inverse(simd, x);
+                for ((g, dout), weight) in g.iter_mut().zip(dout).zip(weight) {
+                    *g = dout * weight;
+                }
+                let mean = dot(simd, g, x) / channels as f32 * inverse * inverse;
+                for ((dx, g), x) in dx.iter_mut().zip(g.iter()).zip(x) {
+                    *dx += inverse * (g - x * mean);
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! Rotary positions, and the change between rows and heads that goes with them.
+//!
+//! With `(a, b) = (x[j], x[j + D/2])` and the angle `p theta^(-2j/D)` of position `p`:
+//! `out[j] = a cos - b sin`, `out[j + D/2] = b cos + a sin`. Rows are `[T, heads D]`, heads `[heads, T, D]`.
+//! Source: Su et al. 2021 (arXiv:2104.09864), in the halves order of Transformers. The backward turns the other way.
+
+use crate::parallel;
+
+/// The cosines and sines of all positions.
+#[derive(Debug)]
+pub(crate) struct Rope {
+    /// `[positions, D/2]`.
+    cosines: Vec<f32>,
+    sines: Vec<f32>,
+    head_dim: usize,
+}
+
+/// Which way to go between rows and heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Turned by the position: queries and keys.
+    ByPosition,
+    /// Just moved: values and outputs.
+    Not,
+}
+
+impl Rope {
+    /// The table for `positions` positions.
+    pub(crate) fn new(positions: usize, head_dim: usize, theta: f32) -> Self {
+        let half = head_dim / 2;
+        let mut rope = Self {
+            cosines: Vec::with_capacity(positions * half),
+            sines: Vec::with_capacity(positions * half),
+            head_dim,
+        };
+        for position in 0..positions {
+            for j in 0..half {
+                // In f32 up to the angle, as the reference computes it.
+                let frequency = 1.0 / theta.powf((2 * j) as f32 / head_dim as f32);
+                let angle = position as f32 * frequency;
+                rope.cosines.push(angle.cos());
+                rope.sines.push(angle.sin());
+            }
+        }
+        rope
+    }
+
+    /// Brings rows `[T, heads D]` to heads `[heads, T, D]`; row 0 stands at position `first`.
+    pub(crate) fn to_heads(&self, rows: &[f32], turn: Turn, first: usize, heads: &mut [f32], ) {
+        let (size, half) = (self.head_dim, self.head_dim / 2);
+        let (tokens, stride) = tokens_and_stride(rows.len(), heads.len(), size, self.count(rows, heads));
+        parallel::chunks_mut(heads, tokens * size, |head, out| {
+            for (t, out) in out.chunks_exact_mut(size).enumerate() {
+                let x = &rows[t * stride + head * size..][..size];
+                if turn == Turn::Not {
+                    out.copy_from_slice(x);
+                    continue;
+                }
+                let (cosines, sines) = self.angles(first + t);
+                let ((low, high), (a, b)) = (out.split_at_mut(half), x.split_at(half));
+                for j in 0..half {
+                    low[j] = a[j] * cosines[j] - b[j] * sines[j];
+                    high[j] = b[j] * cosines[j] + a[j] * sines[j];
+                }
+            }
+        });
+    }
+
+    fn angles(&self, position: usize) -> (&[f32], &[f32]) {
+        let half = self.head_dim / 2;
+        let part = position * half..(position + 1) * half;
+        (&self.cosines[part.clone()], &self.sines[part])
+    }
+}

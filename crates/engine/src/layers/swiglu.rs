@@ -1,0 +1,102 @@
+//! The gate of the MLP: `out = silu(gate) up`, with `silu(g) = g / (1 + e^-g)`.
+//!
+//! Shapes: all `[T, F]`. Source: Shazeer 2020 (arXiv:2002.05202), as `LlamaMLP` in Transformers. Nothing but gate and up
+//! is kept for the backward.
+
+use crate::kernels::{Isa, Kernel, Simd, exp};
+use crate::parallel;
+
+/// Numbers in one piece of work.
+const PIECE: usize = 1 << 13;
+
+/// `out = silu(gate) up`.
+pub(crate) fn forward(isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    parallel::chunks_mut(out, PIECE, |index, out| {
+        let part = index * PIECE..index * PIECE + out.len();
+        isa.run(Forward { gate: &gate[part.clone()], up: &up[part], out });
+    });
+}
+
+/// `dgate` and `dup` (overwritten) of `dout`.
+pub(crate) fn backward(
+    isa: Isa,
+    [gate, up]: [&[f32]; 2],
+    dout: &[f32],
+    [dgate, dup]: [&mut [f32]; 2],
+) {
+    let total = dout.len();
+    let lengths = (0..total).step_by(PIECE).map(|from| [PIECE.min(total - from); 2]);
+    parallel::pieces_mut([dgate, dup], lengths, |index, [dgate, dup]| {
+        let part = index * PIECE..index * PIECE + dgate.len();
+        let (gate, up) = (&gate[part.clone()], &up[part.clone()]);
+        isa.run(Backward { gate, up, dout: &dout[part], dgate, dup });
+    });
+}
+
+/// `1 / (1 + e^-g)`.
+#[inline(always)]
+fn sigmoid<S: Simd>(simd: S, g: S::V) -> S::V {
+    let one = simd.splat(1.0);
+    simd.div(one, simd.add(one, exp(simd, simd.sub(simd.splat(0.0), g))))
+}
+
+struct Forward<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let inputs = self.gate.chunks(S::LANES).zip(self.up.chunks(S::LANES));
+        for ((gate, up), out) in inputs.zip(self.out.chunks_mut(S::LANES)) {
+            let whole = out.len() == S::LANES;
+            let g = if whole { simd.load(gate) } else { simd.load_part(gate, 0.0) };
+            let u = if whole { simd.load(up) } else { simd.load_part(up, 0.0) };
+            let value = simd.mul(simd.mul(g, sigmoid(simd, g)), u);
+            if whole { simd.store(out, value) } else { simd.store_part(out, value) }
+        }
+    }
+}
+
+struct Backward<'a> {
+    gate: &'a [f32],
+    up: &'a [f32],
+    dout: &'a [f32],
+    dgate: &'a mut [f32],
+    dup: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    /// With `s = sigmoid(g)`: `dup = dout g s`, `dgate = dout up s (1 + g (1 - s))`.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let inputs = self.gate.chunks(S::LANES).zip(self.up.chunks(S::LANES));
+        let outputs = self.dgate.chunks_mut(S::LANES).zip(self.dup.chunks_mut(S::LANES));
+        let one = simd.splat(1.0);
+        for (((gate, up), dout), (dgate, dup)) in
+            inputs.zip(self.dout.chunks(S::LANES)).zip(outputs)
+        {
+            let whole = dgate.len() == S::LANES;
+            let g = if whole { simd.load(gate) } else { simd.load_part(gate, 0.0) };
+            let u = if whole { simd.load(up) } else { simd.load_part(up, 0.0) };
+            let d = if whole { simd.load(dout) } else { simd.load_part(dout, 0.0) };
+            let s = sigmoid(simd, g);
+            let silu = simd.mul(g, s);
+            let slope = simd.mul_add(silu, simd.sub(one, s), s);
+            let (dg, du) = (simd.mul(simd.mul(d, u), slope), simd.mul(d, silu));
+            if whole {
+                simd.store(dgate, dg);
+                simd.store(dup, du);
+            } else {
+                simd.store_part(dgate, dg);
+                simd.store_part(dup, du);
+            }
+        }
+    }
+}

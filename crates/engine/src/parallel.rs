@@ -1,0 +1,72 @@
+//! The one place where work is spread over threads (rayon's current pool).
+//!
+//! Every piece of work writes its own part of the result and sums in its own fixed order, so that results are the same
+//! to the last bit whatever the number of threads.
+
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+use crate::kernels::Buffer;
+
+/// `f(i)` for each index below `count`.
+pub(crate) fn each(count: usize, f: impl Fn(usize) + Send + Sync) {
+    if count == 1 {
+        return f(0);
+    }
+    (0..count).into_par_iter().with_max_len(1).for_each(f);
+}
+
+/// The results of `f(i)` for each index below `count`, in order.
+pub(crate) fn map<T: Send>(count: usize, f: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    (0..count).into_par_iter().with_max_len(1).map(f).collect()
+}
+
+/// `f(i, chunk i)` for the chunks of `size` numbers in `data`, the last perhaps shorter.
+pub(crate) fn chunks_mut(data: &mut [f32], size: usize, f: impl Fn(usize, &mut [f32]) + Send + Sync) {
+    if data.len() <= size {
+        return f(0, data);
+    }
+    data.par_chunks_mut(size).enumerate().with_max_len(1).for_each(|(index, chunk)| f(index, chunk));
+}
+
+/// `f(i, [piece i of each])`, where `data` is cut into pieces of the given lengths, one after another.
+pub(crate) fn pieces_mut<const N: usize>(
+    data: [&mut [f32]; N],
+    lengths: impl Iterator<Item = [usize; N]>,
+    f: impl Fn(usize, [&mut [f32]; N]) + Send + Sync,
+) {
+    let mut rest = data;
+    let mut pieces = Vec::new();
+    for lengths in lengths {
+        let mut split = rest.into_iter().zip(lengths).map(|(data, length)| data.split_at_mut(length));
+        let both: [(&mut [f32], &mut [f32]); N] =
+            std::array::from_fn(|_| split.next().unwrap_or_default());
+        let mut tails = Vec::with_capacity(N);
+        pieces.push(both.map(|(head, tail)| {
+            tails.push(tail);
+            head
+        }));
+        let mut tails = tails.into_iter();
+        rest = std::array::from_fn(|_| tails.next().unwrap_or_default());
+    }
+    pieces.into_par_iter().enumerate().with_max_len(1).for_each(|(index, pieces)| f(index, pieces));
+}
+
+thread_local! {
+    static SCRATCH: Cell<Buffer> = Cell::default();
+}
+
+/// Calls `f` with `length` numbers of memory that this thread keeps for the next call; what they hold is unspecified.
+pub(crate) fn with_scratch<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
+    let mut buffer = SCRATCH.take();
+    buffer.resize(length);
+    let result = f(&mut buffer);
+    SCRATCH.set(buffer);
+    result
+}
+
+/// How many threads there are to spread work over.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}

@@ -1,0 +1,191 @@
+//! Text to tokens and back, as the model's own metadata say.
+
+mod from_gguf;
+mod from_folder;
+mod pieces;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tokenizers::Tokenizer as Encoder;
+
+use crate::error::Error;
+use crate::weights::{Origin, Weights};
+use pieces::Pieces;
+pub use stream::StreamDecoder;
+
+/// Why a model's tokenizer cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// The metadata that a tokenizer needs are not there.
+    #[error("`{0}` is missing or has the wrong type")]
+    Missing(&'static str),
+    /// The description of the tokenizer contradicts itself.
+    #[error("the tokenizer's description is not usable: {reason}")]
+    Invalid {
+        /// What the tokenizer library said.
+        reason: String,
+    },
+    /// A GGUF file names a kind of tokenizer that is not known here.
+    #[error("the tokenizer kind {key} = `{value}` is not supported")]
+    Unsupported {
+        /// The metadata key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The same token stands twice.
+    #[error("token {id} is a duplicate")]
+    Duplicate {
+        /// The second one's number.
+        id: usize,
+    },
+    /// A token has a number for which the model has no embedding.
+    #[error("token {id} is outside the model's vocabulary of {vocab}")]
+    OutsideVocabulary {
+        /// The token.
+        id: u32,
+        /// The rows of the model's embedding.
+        vocab: usize,
+    },
+}
+
+/// The model's tokenizer.
+pub struct Tokenizer {
+    /// Takes the text of special tokens for ordinary text.
+    plain: Encoder,
+    /// Takes the text of special tokens for these tokens.
+    parsing: Encoder,
+    /// The bytes of each token, where the decoder is byte-level.
+    pieces: Option<Pieces>,
+    special_texts: BTreeMap<&'static str, String>,
+    bos: Option<u32>,
+    eos: Vec<u32>,
+}
+
+/// A tokenizer as its source describes it.
+struct Described {
+    /// What `tokenizer.json` holds.
+    json: serde_json::Value,
+    /// `bos_token`, `eos_token`, `unk_token`, `pad_token` with their texts.
+    special_texts: BTreeMap<&'static str, String>,
+}
+
+/// The special tokens that chat templates ask for by these names.
+const SPECIAL_NAMES: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+
+impl Tokenizer {
+    /// The tokenizer of an opened model.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the model has none that can be used, [`Error::File`] and [`Error::Json`] where the
+    /// files of a folder cannot be read.
+    pub fn of(weights: &Weights) -> Result<Self, Error> {
+        let described = match weights.origin() {
+            Origin::Gguf(gguf) => from_gguf::describe(gguf),
+            Origin::Folder(folder) => Ok(from_folder::describe(folder)?),
+        };
+        let config = weights.config();
+        let built = described.and_then(|described| Self::build(described, config.vocab));
+        let mut tokenizer =
+            built.map_err(|source| Error::Tokenizer { path: weights.path().to_owned(), source })?;
+        tokenizer.bos = config.bos.or_else(|| tokenizer.special("bos_token"));
+        tokenizer.eos.clone_from(&config.eos);
+        if let Some(eos) = tokenizer.special("eos_token").filter(|eos| !config.eos.contains(eos)) {
+            tokenizer.eos.push(eos);
+        }
+        Ok(tokenizer)
+    }
+
+    fn build(described: Described, vocab: usize) -> Result<Self, TokenizerError> {
+        let invalid = |reason: String| TokenizerError::Invalid { reason };
+        let bytes =
+            serde_json::to_vec(&described.json).map_err(|error| invalid(error.to_string()))?;
+        let parsing = Encoder::from_bytes(bytes).map_err(|error| invalid(error.to_string()))?;
+        if let Some(id) = parsing.get_vocab(true).into_values().find(|id| *id as usize >= vocab) {
+            return Err(TokenizerError::OutsideVocabulary { id, vocab });
+        }
+        let mut plain = parsing.clone();
+        plain.set_encode_special_tokens(true);
+        let pieces = pieces::is_byte_level(&described.json).then(|| Pieces::of(&parsing, vocab));
+        let special_texts = described.special_texts;
+        Ok(Self { plain, parsing, pieces, special_texts, bos: None, eos: Vec::new() })
+    }
+
+    /// The tokens of ordinary text: what looks like a special token is taken for the text that it is.
+    ///
+    /// Use this for everything that a user or a record wrote, so that no text can end a message or begin another.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        ids(&self.plain, text)
+    }
+
+    /// The tokens of text in which special tokens are written out, such as a rendered chat template.
+    ///
+    /// No token is added at either end.
+    pub fn encode_with_special(&self, text: &str) -> Vec<u32> {
+        ids(&self.parsing, text)
+    }
+
+    /// The text of tokens, without the special ones; bytes that are no UTF-8 become `U+FFFD`.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        match &self.pieces {
+            Some(pieces) => {
+                let bytes: Vec<u8> =
+                    tokens.iter().flat_map(|token| pieces.bytes(*token)).copied().collect();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            None => self.parsing.decode(tokens, true).unwrap_or_default(),
+        }
+    }
+
+    /// A decoder that takes one token after the other and gives whole characters.
+    pub fn stream(&self) -> StreamDecoder<'_> {
+        StreamDecoder::new(self)
+    }
+
+    /// The token that begins a text, where the model has one.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The tokens that end an answer.
+    pub fn eos(&self) -> &[u32] {
+        &self.eos
+    }
+
+    /// The number of a token by its text, special ones included.
+    pub fn token(&self, text: &str) -> Option<u32> {
+        self.parsing.token_to_id(text)
+    }
+
+    /// The texts of the special tokens that chat templates may use, by the templates' names for them.
+    pub(crate) fn special_texts(&self) -> &BTreeMap<&'static str, String> {
+        &self.special_texts
+    }
+
+    fn special(&self, name: &str) -> Option<u32> {
+        self.token(self.special_texts.get(name)?)
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vocab = self.parsing.get_vocab_size(true);
+        formatter
+            .debug_struct("Tokenizer")
+            .field("vocab", &vocab)
+            .field("eos", &self.eos)
+            .finish_non_exhaustive()
+    }
+}
+
+fn ids(encoder: &Encoder, text: &str) -> Vec<u32> {
+    // The only failures of `encode` are those of models with a normaliser or a post-processor that refuses input, and
+    // of a vocabulary without an unknown token; a byte-level vocabulary has a token for every byte.
+    encoder.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! A byte-level BPE tokenizer from the metadata of a GGUF file, described as `tokenizer.json` would.
+
+use serde_json::{Map, Value, json};
+
+use super::{Described, SPECIAL_NAMES, TokenizerError};
+use crate::gguf::Gguf;
+
+/// How text is cut before the merges: `tokenizer.ggml.pre`, see `llama-vocab.cpp` of llama.cpp.
+struct Cut {
+    pre_tokenizer: Value,
+    normalizer: Value,
+    ignore_merges: bool,
+}
+
+pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
+    let model =
+        gguf.text("tokenizer.ggml.model").ok_or(TokenizerError::Missing("tokenizer.ggml.model"))?;
+    if model != "gpt2" {
+        let key = "tokenizer.ggml.model";
+        return Err(TokenizerError::Unsupported { key, value: model.to_owned() });
+    }
+    let cut = cut(gguf
+        .text("tokenizer.ggml.pre")
+        .ok_or(TokenizerError::Missing("tokenizer.ggml.pre"))?)?;
+    let tokens = gguf
+        .texts("tokenizer.ggml.tokens")
+        .ok_or(TokenizerError::Missing("tokenizer.ggml.tokens"))?;
+    let merges = gguf
+        .texts("tokenizer.ggml.merges")
+        .ok_or(TokenizerError::Missing("tokenizer.ggml.merges"))?;
+    let mut vocab = Map::new();
+    for (id, token) in tokens.iter().enumerate() {
+        if vocab.insert(token.clone(), id.into()).is_some() {
+            return Err(TokenizerError::Duplicate { id });
+        }
+    }
+    let json = json!({
+        "version": "1.0",
+        "added_tokens": added(tokens, gguf.integers("tokenizer.ggml.token_type").unwrap_or_default()),
+        "normalizer": cut.normalizer,
+        "pre_tokenizer": cut.pre_tokenizer,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+        "model": {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": cut.ignore_merges},
+    });
+    Ok(Described { json, special_texts: special_texts(gguf, tokens) })
+}
+
+/// The tokens that are found in text before anything else: control tokens (special) and user-defined ones (not).
+fn added(tokens: &[String], types: &[i64]) -> Vec<Value> {
+    /// `gguf.TokenType`.
+    const CONTROL: i64 = 3;
+    const USER_DEFINED: i64 = 4;
+    let added = tokens
+        .iter()
+        .zip(types)
+        .enumerate()
+        .filter(|(_, (_, kind))| [CONTROL, USER_DEFINED].contains(kind));
+    added
+        .map(|(id, (token, kind))| {
+            json!({
+                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": *kind == CONTROL,
+            })
+        })
+        .collect()
+}
+
+fn special_texts(
+    gguf: &Gguf,
+    tokens: &[String],
+) -> std::collections::BTreeMap<&'static str, String> {
+    let keys = ["bos", "eos", "unknown", "padding"];
+    let texts = SPECIAL_NAMES.into_iter().zip(keys).filter_map(|(name, key)| {
+        let id = gguf.count(&format!("tokenizer.ggml.{key}_token_id"))?;
+        Some((name, tokens.get(usize::try_from(id).ok()?)?.clone()))
+    });
+    texts.collect()
+}
+
+/// Cuts of Llama 3 (`\p{N}{1,3}`) and of Qwen2 (`\p{N}`), from their `tokenizer.json`.
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+fn cut(pre: &str) -> Result<Cut, TokenizerError> {
+    let byte_level = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
+    let sequence = |first: Value, use_regex| json!({"type": "Sequence", "pretokenizers": [first, byte_level(use_regex)]});
+    let split = |regex: &str| {
+        let split = json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false});
+        sequence(split, false)
+    };
+    let plain =
+        |pre_tokenizer| Cut { pre_tokenizer, normalizer: Value::Null, ignore_merges: false };
+    match pre {
+        "smollm" => Ok(plain(sequence(json!({"type": "Digits", "individual_digits": true}), true))),
+        "gpt-2" => Ok(plain(byte_level(true))),
+        "llama-bpe" | "llama3" | "llama-v3" => {
+            Ok(Cut { pre_tokenizer: split(LLAMA3), normalizer: Value::Null, ignore_merges: true })
+        }
+        "qwen2" => Ok(Cut {
+            pre_tokenizer: split(QWEN2),
+            normalizer: json!({"type": "NFC"}),
+            ignore_merges: false,
+        }),
+        _ => Err(TokenizerError::Unsupported { key: "tokenizer.ggml.pre", value: pre.to_owned() }),
+    }
+}
