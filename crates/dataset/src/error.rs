@@ -23,16 +23,38 @@ pub enum Error {
         /// The encoding that its first bytes announce.
         encoding: &'static str,
     },
-    /// The input does not start as a JSON array does.
-    #[error("line {line}: expected `[`, the start of a JSON array of records")]
-    NotAnArray {
+    /// The input is in a format that is not read here.
+    #[error("is {format}, which cannot be read")]
+    Unsupported {
+        /// The format that its first bytes announce.
+        format: &'static str,
+    },
+    /// The input is none of the formats that are read.
+    #[error(
+        "line {line}: neither a JSON array, nor JSON lines, nor a table whose first line names the fields"
+    )]
+    UnknownFormat {
         /// The line of the first byte that is not white space.
         line: u64,
-        /// That byte's offset.
-        offset: u64,
+    },
+    /// The first line of a table does not name all fields.
+    #[error("line {line}: no column `{column}`")]
+    NoColumn {
+        /// The line of the column names.
+        line: u64,
+        /// The preferred name of the field that is not there.
+        column: String,
+    },
+    /// An object begins on the first line and does not end there.
+    #[error(
+        "line {line}: the object does not end on its line, so these are no JSON lines; expected `[` before it"
+    )]
+    NotLines {
+        /// The line on which the object begins.
+        line: u64,
     },
     /// Something else stands where the array goes on or ends.
-    #[error("line {line}, byte {offset}: expected {expected} (after {records} records)")]
+    #[error("line {line}, byte {offset}: expected {expected} ({records} read before)")]
     Syntax {
         /// The line of the unexpected byte.
         line: u64,

@@ -14,14 +14,47 @@ pub struct FieldNames {
     pub response: Vec<String>,
 }
 
+/// Names of the question in public datasets; the first is that of `medical-o1-reasoning-SFT`.
+const QUESTION: [&str; 8] = [
+    "Question",
+    "question",
+    "original_question_en",
+    "Open-ended Verifiable Question",
+    "prompt",
+    "instruction",
+    "input",
+    "query",
+];
+/// Names of the reasoning.
+const REASONING: [&str; 8] = [
+    "Complex_CoT",
+    "complex_cot",
+    "reasoning",
+    "chain_of_thought",
+    "cot",
+    "CoT",
+    "rationale",
+    "thinking",
+];
+/// Names of the response.
+const RESPONSE: [&str; 7] = [
+    "Response",
+    "response",
+    "answer",
+    "final_answer",
+    "Ground-True Answer",
+    "output",
+    "completion",
+];
+
 impl Default for FieldNames {
-    /// The names of the dataset `medical-o1-reasoning-SFT`.
+    /// The names of the dataset `medical-o1-reasoning-SFT`, then names that others use.
     fn default() -> Self {
-        let names = |name: &str| vec![name.to_owned()];
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
-            question: names("Question"),
-            reasoning: names("Complex_CoT"),
-            response: names("Response"),
+            question: names(&QUESTION),
+            reasoning: names(&REASONING),
+            response: names(&RESPONSE),
         }
     }
 }

@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use crate::array::{ArrayScanner, Frame};
-use crate::window::Window;
-use crate::{Error, FieldNames, Limits, Record, Rejection, record};
+use crate::format::Scanner;
+use crate::{Error, FieldNames, Format, Limits, Record, Rejection};
 
 /// What one record of the input turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,20 +14,30 @@ pub enum Entry {
     Rejection(Rejection),
 }
 
-/// An iterator over the records of a JSON array, which holds one of them at a time.
+/// An iterator over the records of a JSON array, of JSON lines or of a table, which holds one of them at a time.
 ///
-/// Memory stays under [`Limits::record_bytes`] and two blocks, whatever the input. An error ends it.
+/// The format is told by the content, and so is compression with gzip or Zstandard. Memory stays under twice
+/// [`Limits::record_bytes`] and the decompressor's window, whatever the input. An error ends it.
 #[derive(Debug)]
 pub struct Reader<R> {
-    scanner: Option<ArrayScanner<R>>,
+    state: State<R>,
+    limits: Limits,
     names: FieldNames,
+    format: Option<Format>,
+}
+
+#[derive(Debug)]
+enum State<R> {
+    Unread(R),
+    Reading(Box<Scanner<R>>),
+    Ended,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader of `input`, UTF-8 with or without a byte order mark; it needs no buffer of its own.
     pub fn new(input: R, limits: Limits) -> Self {
-        let scanner = ArrayScanner::new(Window::new(input), limits);
-        Self { scanner: Some(scanner), names: FieldNames::default() }
+        let names = FieldNames::default();
+        Self { state: State::Unread(input), limits, names, format: None }
     }
 
     /// Looks for the fields under `names`.
@@ -37,18 +46,23 @@ impl<R: Read> Reader<R> {
         Self { names, ..self }
     }
 
+    /// What the input turned out to be, once the first record was asked for.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
     fn read(&mut self) -> Result<Option<Entry>, Error> {
-        let Some(scanner) = &mut self.scanner else {
+        if let State::Unread(_) = self.state
+            && let State::Unread(input) = std::mem::replace(&mut self.state, State::Ended)
+        {
+            let (scanner, format) = Scanner::open(input, self.limits, &self.names)?;
+            self.state = State::Reading(Box::new(scanner));
+            self.format = Some(format);
+        }
+        let State::Reading(scanner) = &mut self.state else {
             return Ok(None);
         };
-        let entry = scanner.next()?.map(|frame| match frame {
-            Frame::Whole(place, bytes) => record::parse(bytes, place, &self.names)
-                .map_or_else(Entry::Rejection, Entry::Record),
-            Frame::Refused(place, reason) => {
-                Entry::Rejection(Rejection { place, reason, field: None })
-            }
-        });
-        Ok(entry)
+        scanner.next(&self.names)
     }
 }
 
@@ -58,7 +72,7 @@ impl<R: Read> Iterator for Reader<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.read().transpose();
         if !matches!(item, Some(Ok(_))) {
-            self.scanner = None;
+            self.state = State::Ended;
         }
         item
     }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::frame::Row;
+use crate::table::Columns;
 use crate::{FieldNames, Place, Reason, Rejection};
 
 /// A good record: three texts that each hold more than white space, unmodified.
@@ -22,7 +24,7 @@ pub struct Record {
 
 /// Parses the JSON text `bytes` of the record at `place`.
 pub(crate) fn parse(bytes: &[u8], place: Place, names: &FieldNames) -> Result<Record, Rejection> {
-    let reject = |reason| Rejection { place, reason, field: None };
+    let reject = |reason| Rejection::of_record(place, reason);
     let text = std::str::from_utf8(bytes).map_err(|_| reject(Reason::NotUtf8))?;
     if !text.starts_with('{') {
         let malformed = serde_json::from_str::<IgnoredAny>(text).is_err();
@@ -32,6 +34,23 @@ pub(crate) fn parse(bytes: &[u8], place: Place, names: &FieldNames) -> Result<Re
     let fields = FieldsSeed(names).deserialize(&mut deserializer);
     let fields = fields.and_then(|fields| deserializer.end().map(|()| fields));
     check(fields.map_err(|_| reject(malformation(text)))?, place, names)
+}
+
+/// Checks the cells of the `row` at `place`, of which `columns` hold the fields.
+pub(crate) fn from_row(row: Row<'_>, place: Place, columns: &Columns) -> Result<Record, Rejection> {
+    let mut texts = [const { String::new() }; 3];
+    for (text, column) in texts.iter_mut().zip(columns) {
+        let name = column.as_ref().map(|(_, name)| name.clone());
+        let cell = column.as_ref().and_then(|(column, _)| row.cell(*column));
+        let found = match cell.map(std::str::from_utf8) {
+            None => Err(Reason::MissingField),
+            Some(Err(_)) => Err(Reason::NotUtf8),
+            Some(Ok(cell)) => check_text(Cow::Borrowed(cell)),
+        };
+        *text = found.map_err(|reason| Rejection { place, reason, field: name })?;
+    }
+    let [question, reasoning, response] = texts;
+    Ok(Record { place, question, reasoning, response })
 }
 
 /// What was found under a field's name.
@@ -73,9 +92,17 @@ fn check_field(found: Option<Found<'_>>) -> Result<String, Reason> {
     match found.value {
         Value::Null => Err(Reason::NullField),
         Value::Other => Err(Reason::NotText),
-        Value::Text(text) if text.is_empty() => Err(Reason::EmptyField),
-        Value::Text(text) if text.trim().is_empty() => Err(Reason::BlankField),
-        Value::Text(text) => Ok(text.into_owned()),
+        Value::Text(text) => check_text(text),
+    }
+}
+
+fn check_text(text: Cow<'_, str>) -> Result<String, Reason> {
+    if text.is_empty() {
+        Err(Reason::EmptyField)
+    } else if text.trim().is_empty() {
+        Err(Reason::BlankField)
+    } else {
+        Ok(text.into_owned())
     }
 }
 

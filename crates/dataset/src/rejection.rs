@@ -31,6 +31,8 @@ pub enum Reason {
     LoneSurrogate,
     /// The record holds bytes that are not UTF-8.
     NotUtf8,
+    /// The row has more or fewer cells than the table has columns.
+    WrongColumns,
     /// The record is longer than [`Limits::record_bytes`](crate::Limits::record_bytes).
     TooLarge,
     /// The record nests deeper than [`Limits::depth`](crate::Limits::depth).
@@ -51,6 +53,7 @@ impl Reason {
             Self::MalformedJson => "malformed_json",
             Self::LoneSurrogate => "lone_surrogate",
             Self::NotUtf8 => "not_utf8",
+            Self::WrongColumns => "wrong_columns",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
         }
@@ -68,6 +71,7 @@ impl Reason {
             Self::MalformedJson => "is not valid JSON",
             Self::LoneSurrogate => "holds half of a surrogate pair",
             Self::NotUtf8 => "is not UTF-8",
+            Self::WrongColumns => "has another number of cells than the first line",
             Self::TooLarge => "is too large",
             Self::TooDeep => "is nested too deep",
         }
@@ -84,6 +88,13 @@ pub struct Rejection {
     pub reason: Reason,
     /// The name of the field at fault, where it is one field's.
     pub field: Option<String>,
+}
+
+impl Rejection {
+    /// A rejection of the record as a whole.
+    pub(crate) fn of_record(place: Place, reason: Reason) -> Self {
+        Self { place, reason, field: None }
+    }
 }
 
 impl fmt::Display for Rejection {

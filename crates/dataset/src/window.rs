@@ -71,9 +71,40 @@ impl<R: Read> Window<R> {
 
     /// The first byte that is not white space, which stays unconsumed; `None` at the end.
     pub(crate) fn skip_white_space(&mut self) -> Result<Option<u8>, Error> {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+    }
+
+    /// The first byte that ends no line, which stays unconsumed; `None` at the end.
+    pub(crate) fn skip_line_ends(&mut self) -> Result<Option<u8>, Error> {
+        self.skip_while(|byte| matches!(byte, b'\n' | b'\r'))
+    }
+
+    /// Reads until the first line, its end included, is in [`bytes`](Self::bytes), or `limit` bytes are.
+    pub(crate) fn fill_line(&mut self, limit: usize) -> Result<(), Error> {
+        let mut seen = 0;
+        while memchr::memchr(b'\n', &self.bytes()[seen..]).is_none() {
+            seen = self.bytes().len();
+            if seen >= limit || !self.more()? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the window can hold at present.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// The stream behind the window.
+    pub(crate) fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) -> Result<Option<u8>, Error> {
         loop {
-            let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-            let count = self.bytes().iter().take_while(blank).count();
+            let count = self.bytes().iter().take_while(|&&byte| skipped(byte)).count();
             self.consume(count);
             if let Some(&byte) = self.bytes().first() {
                 return Ok(Some(byte));
