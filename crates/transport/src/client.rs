@@ -1,0 +1,263 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_openai::error::OpenAIError;
+use async_openai::traits::RequestOptionsBuilder as _;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use wire::{ChatCompletion, ChatRequest, StreamOptions};
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::error::{Cause, Error, Misread};
+use crate::exchange::{Answer, Exchange, Want, unbuilt};
+use crate::retry::{Repeat, Retry};
+use crate::route::Route;
+use crate::sleeper::Sleeper;
+use crate::stream::{ChatStream, Events};
+use crate::upload::Upload;
+
+/// How a client behaves, whatever it asks.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// When to send a request again.
+    pub retry: Retry,
+    /// How long a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a service may be silent; long uploads and answers are not cut as long as something moves.
+    pub read_timeout: Duration,
+    /// How to wait between attempts.
+    pub sleeper: Sleeper,
+}
+
+impl Default for Settings {
+    /// The official SDKs' times: 5 s to connect, 600 s of silence.
+    fn default() -> Self {
+        Self {
+            retry: Retry::default(),
+            connect_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(600),
+            sleeper: Sleeper::default(),
+        }
+    }
+}
+
+/// What all requests of a client share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) settings: Settings,
+    pub(crate) http: reqwest::Client,
+}
+
+/// A client of one service; clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+type Channel = async_openai::Client<Endpoint>;
+
+impl Client {
+    /// A client of the service at `endpoint`.
+    ///
+    /// Redirects are not followed, so that records go only to the host that was named; a service on this machine is
+    /// reached without the environment's proxy.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Client`] where TLS cannot be set up.
+    pub fn new(endpoint: Endpoint, settings: Settings) -> Result<Self, Error> {
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("medtune/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(settings.connect_timeout)
+            .read_timeout(settings.read_timeout);
+        if endpoint.is_loopback() {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|error| EndpointError::Client(Cause::new(error)))?;
+        Ok(Self { shared: Arc::new(Shared { endpoint, settings, http }) })
+    }
+
+    /// The service that is asked.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Gets the JSON at `route`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn get<T: DeserializeOwned>(&self, route: &Route) -> Result<T, Error> {
+        self.parsed(&self.fetch(route, Want::Json).await?)
+    }
+
+    /// Gets the bytes at `route`, at most `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a longer body is an [`Error::Answer`].
+    pub async fn get_bytes(&self, route: &Route, limit: u64) -> Result<Bytes, Error> {
+        match self.fetch(route, Want::Bytes(limit)).await? {
+            Answer::Whole { bytes, .. } => Ok(bytes),
+            Answer::Stream(_) => Err(self.misread(None, Misread::NoStream)),
+        }
+    }
+
+    /// Posts `body` as JSON to `route` and reads JSON back.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; with [`Repeat::Unprocessed`], [`Error::is_ambiguous`] says whether the service may have acted.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        body: &impl Serialize,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
+        self.parsed(&self.send(route, body, self.exchange(Want::Json, repeat)).await?)
+    }
+
+    /// Posts nothing to `route`, as to cancel, and reads JSON back.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn post_empty<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
+        let exchange = Exchange { bare: true, ..self.exchange(Want::Json, repeat) };
+        self.parsed(&self.send(route, &(), exchange).await?)
+    }
+
+    /// Deletes what is at `route`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn delete<T: DeserializeOwned>(&self, route: &Route) -> Result<T, Error> {
+        let exchange = self.exchange(Want::Json, Repeat::Always);
+        let channel = self.channel(&exchange);
+        let models =
+            channel.models().path(route.path()).and_then(|models| models.query(route.query()));
+        let sent = models.map_err(unbuilt)?.delete_byot::<_, IgnoredAny>("").await;
+        self.parsed(&answer(&exchange, sent)?)
+    }
+
+    /// Sends a file to `route`, streamed and with its length told beforehand.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; [`Error::File`] where the file cannot be read.
+    pub async fn upload<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        upload: Upload,
+        repeat: Repeat,
+    ) -> Result<T, Error> {
+        let exchange = self.exchange(Want::Json, repeat);
+        let channel = self.channel(&exchange);
+        let files = channel.files().path(route.path()).and_then(|files| files.query(route.query()));
+        let sent = files.map_err(unbuilt)?.create_byot::<_, IgnoredAny>(upload).await;
+        self.parsed(&answer(&exchange, sent)?)
+    }
+
+    /// Posts `body` to `route` and reads events back.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; an answer that is no event stream is an [`Error::Answer`].
+    pub async fn stream(&self, route: &Route, body: &impl Serialize) -> Result<Events, Error> {
+        let exchange = self.exchange(Want::Stream, Repeat::Always);
+        match self.send(route, body, exchange).await? {
+            Answer::Stream(response) => Ok(Events::new(response, Arc::clone(&self.shared))),
+            Answer::Whole { request_id, .. } => Err(self.misread(request_id, Misread::NoStream)),
+        }
+    }
+
+    /// Asks for a whole answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn chat(&self, request: &ChatRequest) -> Result<ChatCompletion, Error> {
+        let request = ChatRequest { stream: Some(false), stream_options: None, ..request.clone() };
+        self.post(&Route::new(["chat", "completions"])?, &request, Repeat::Always).await
+    }
+
+    /// Asks for an answer in chunks, the last of which tells the tokens used.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn chat_stream(&self, request: &ChatRequest) -> Result<ChatStream, Error> {
+        let usage = StreamOptions { include_usage: Some(true), ..StreamOptions::default() };
+        let request =
+            ChatRequest { stream: Some(true), stream_options: Some(usage), ..request.clone() };
+        Ok(ChatStream::new(self.stream(&Route::new(["chat", "completions"])?, &request).await?))
+    }
+
+    async fn fetch(&self, route: &Route, want: Want) -> Result<Answer, Error> {
+        let exchange = self.exchange(want, Repeat::Always);
+        let channel = self.channel(&exchange);
+        let models =
+            channel.models().path(route.path()).and_then(|models| models.query(route.query()));
+        let sent = models.map_err(unbuilt)?.list_byot::<IgnoredAny>().await;
+        answer(&exchange, sent)
+    }
+
+    async fn send(
+        &self,
+        route: &Route,
+        body: &impl Serialize,
+        exchange: Exchange,
+    ) -> Result<Answer, Error> {
+        let channel = self.channel(&exchange);
+        let jobs =
+            channel.fine_tuning().path(route.path()).and_then(|jobs| jobs.query(route.query()));
+        let sent = jobs.map_err(unbuilt)?.create_byot::<_, IgnoredAny>(body).await;
+        answer(&exchange, sent)
+    }
+
+    fn exchange(&self, want: Want, repeat: Repeat) -> Exchange {
+        let slot = Arc::new(Mutex::new(None));
+        Exchange { shared: Arc::clone(&self.shared), want, repeat, bare: false, slot }
+    }
+
+    fn channel(&self, exchange: &Exchange) -> Channel {
+        let exchange = exchange.clone();
+        Channel::build(self.shared.http.clone(), self.shared.endpoint.clone())
+            .with_http_service(tower::service_fn(move |factory| exchange.clone().run(factory)))
+    }
+
+    fn parsed<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Error> {
+        let Answer::Whole { bytes, request_id } = answer else {
+            return Err(self.misread(None, Misread::NoStream));
+        };
+        serde_json::from_slice(bytes)
+            .map_err(|error| self.misread(request_id.clone(), Misread::of(&error)))
+    }
+
+    fn misread(&self, request_id: Option<String>, source: Misread) -> Error {
+        Error::Answer { host: self.shared.endpoint.host().to_owned(), request_id, source }
+    }
+}
+
+/// The slot's content; it is empty only where the request was not even handed over.
+fn answer(exchange: &Exchange, sent: Result<IgnoredAny, OpenAIError>) -> Result<Answer, Error> {
+    let taken = exchange.slot.lock().expect("no holder of this lock panics").take();
+    match (taken, sent) {
+        (Some(answer), _) => answer,
+        (None, Err(error)) => Err(unbuilt(error)),
+        (None, Ok(_)) => Err(EndpointError::Request.into()),
+    }
+}

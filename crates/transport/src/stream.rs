@@ -1,0 +1,131 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use eventsource_stream::{Event, EventStreamError, Eventsource};
+use futures_util::{Stream, StreamExt};
+use serde_json::Value;
+use wire::{ChatChunk, ErrorBody};
+
+use crate::client::Shared;
+use crate::error::{Cause, Error, Misread};
+
+type Inner = Pin<Box<dyn Stream<Item = Result<Event, EventStreamError<reqwest::Error>>> + Send>>;
+
+/// The events of a streamed answer; dropping it ends the request.
+pub struct Events {
+    inner: Inner,
+    shared: Arc<Shared>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Done,
+    Broken,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Events").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Events {
+    pub(crate) fn new(response: reqwest::Response, shared: Arc<Shared>) -> Self {
+        Self { inner: Box::pin(response.bytes_stream().eventsource()), shared, state: State::Open }
+    }
+
+    /// The next event's JSON, or `None` once the service has said `[DONE]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cut`] where the stream ends before that, [`Error::Broken`] where the connection breaks,
+    /// [`Error::InStream`] where the service sends an error, [`Error::Answer`] where an event is no JSON. After an error
+    /// the stream stays at [`Error::Cut`].
+    pub async fn next(&mut self) -> Result<Option<Value>, Error> {
+        match self.state {
+            State::Done => return Ok(None),
+            State::Broken => return Err(Error::Cut),
+            State::Open => {}
+        }
+        let next = self.read().await;
+        self.state = match &next {
+            Ok(Some(_)) => State::Open,
+            Ok(None) => State::Done,
+            Err(_) => State::Broken,
+        };
+        next
+    }
+
+    async fn read(&mut self) -> Result<Option<Value>, Error> {
+        loop {
+            let event = match self.inner.next().await {
+                Some(Ok(event)) => event,
+                Some(Err(EventStreamError::Transport(error))) => return Err(self.broken(error)),
+                Some(Err(_)) => return Err(self.misread(Misread::Syntax { line: 1, column: 1 })),
+                None => return Err(Error::Cut),
+            };
+            if event.data == "[DONE]" {
+                return Ok(None);
+            }
+            if event.event != "keepalive" && !event.data.is_empty() {
+                return self.value(&event).map(Some);
+            }
+        }
+    }
+
+    fn value(&self, event: &Event) -> Result<Value, Error> {
+        let value: Value =
+            serde_json::from_str(&event.data).map_err(|error| self.misread(Misread::of(&error)))?;
+        let is_error =
+            event.event == "error" || value.get("error").is_some_and(|error| !error.is_null());
+        if is_error {
+            let error = ErrorBody::read_value(&value).unwrap_or_default();
+            return Err(Error::InStream(Box::new(self.shared.tidy(error))));
+        }
+        Ok(value)
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Error {
+        Error::Broken {
+            host: self.shared.endpoint.host().to_owned(),
+            attempts: 1,
+            source: Cause::new(error),
+        }
+    }
+
+    fn misread(&self, source: Misread) -> Error {
+        Error::Answer { host: self.shared.endpoint.host().to_owned(), request_id: None, source }
+    }
+}
+
+/// A chat completion as it is written.
+#[derive(Debug)]
+pub struct ChatStream {
+    events: Events,
+    finished: bool,
+}
+
+impl ChatStream {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, finished: false }
+    }
+
+    /// The next chunk, or `None` after a whole answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::next`]; also [`Error::Cut`] where the service says `[DONE]` although no chunk gave a reason for the
+    /// answer's end.
+    pub async fn next(&mut self) -> Result<Option<ChatChunk>, Error> {
+        let Some(value) = self.events.next().await? else {
+            return if self.finished { Ok(None) } else { Err(Error::Cut) };
+        };
+        let chunk: ChatChunk = serde_json::from_value(value)
+            .map_err(|error| self.events.misread(Misread::of(&error)))?;
+        self.finished |= chunk.choices.iter().any(|choice| choice.ended().is_some());
+        Ok(Some(chunk))
+    }
+}
