@@ -51,7 +51,7 @@ pub struct Event {
     #[serde(rename = "type", default, deserialize_with = "soft")]
     pub kind: Option<EventType>,
     /// What belongs to it, by `kind`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
     /// Fields that are not named above.
     #[serde(flatten)]

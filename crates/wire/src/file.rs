@@ -76,7 +76,7 @@ pub struct FileObject {
     #[serde(default, deserialize_with = "soft")]
     pub status: Option<FileStatus>,
     /// Why it cannot be used.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub status_details: Option<String>,
     /// Fields that are not named above.
     #[serde(flatten)]

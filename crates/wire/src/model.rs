@@ -18,8 +18,8 @@ pub struct Model {
     /// Whose it is.
     #[serde(default, deserialize_with = "soft")]
     pub owned_by: String,
-    /// The day (`YYYY-MM-DD`) on which it stops answering.
-    #[serde(default, deserialize_with = "text", skip_serializing_if = "Option::is_none")]
+    /// The day (`YYYY-MM-DD`) on which it stops answering; null where none is announced.
+    #[serde(default, deserialize_with = "text")]
     pub shutdown_date: Option<String>,
     /// Fields that are not named above.
     #[serde(flatten)]
