@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use template::{Fingerprint, SYSTEM_PROMPT, Template, fingerprint};
+use transport::Provider;
 use wire::JobId;
 
 /// A fine-tuned model, as `fine_tuned_model.json` holds it: where it is, and how it was trained to be asked.
@@ -22,7 +23,7 @@ use wire::JobId;
 /// let saved = SavedModel::of_id("ft:gpt-4.1-mini-2025-04-14:org:med-cot-v1:abc123");
 /// saved.save(&path)?;
 /// assert_eq!(SavedModel::load(&path)?, saved);
-/// assert_eq!(saved.provider, "openai");
+/// assert_eq!(saved.provider.to_string(), "openai");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,8 +31,8 @@ use wire::JobId;
 pub struct SavedModel {
     /// The version of the file's format.
     pub version: u32,
-    /// The provider that serves the model: `openai`, `local`, ...
-    pub provider: String,
+    /// Whose service has the model.
+    pub provider: Provider,
     /// Where the service is, if not at the provider's usual address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -148,10 +149,10 @@ impl SavedModel {
     pub fn of_id(id: &str) -> Self {
         let mut parts = id.strip_prefix("ft:").unwrap_or(id).split(':');
         let base_model = parts.next().unwrap_or_default().to_owned();
-        let provider = if parts.next() == Some("local") { "local" } else { "openai" };
+        let local = parts.next() == Some("local");
         Self {
             version: Self::VERSION,
-            provider: provider.to_owned(),
+            provider: if local { Provider::Local } else { Provider::OpenAi },
             base_url: None,
             data_dir: None,
             base_model,
@@ -262,7 +263,7 @@ fn load_id(path: &Path, wanted: &Path) -> Result<SavedModel, SavedModelError> {
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut saved = SavedModel::of_id(id);
-    if saved.provider == "local" {
+    if saved.provider == Provider::Local {
         saved.data_dir = Some(folder.join(".medtune/server"));
     }
     Ok(saved)

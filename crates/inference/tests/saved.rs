@@ -1,11 +1,14 @@
 //! The saved model's file: round trip, version, and what bad files are called.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::error::Error;
 use std::path::Path;
 
 use inference::{SavedModel, SavedModelError};
 use serde_json::Value;
 use template::Template;
+use transport::Provider;
 
 const V1: &str = include_str!("data/fine_tuned_model_v1.json");
 
@@ -96,8 +99,8 @@ fn the_bare_id_beside_a_missing_file_is_enough() -> anyhow::Result<()> {
     )?;
     let saved = SavedModel::load(&path)?;
     assert_eq!(
-        (saved.provider.as_str(), saved.base_model.as_str()),
-        ("openai", "gpt-4.1-mini-2025-04-14")
+        (saved.provider, saved.base_model.as_str()),
+        (Provider::OpenAi, "gpt-4.1-mini-2025-04-14")
     );
     assert_eq!(saved.model, "ft:gpt-4.1-mini-2025-04-14:org::abc");
     assert_eq!(SavedModel::load(&folder.path().join(SavedModel::ID_FILE))?, saved);
@@ -105,8 +108,8 @@ fn the_bare_id_beside_a_missing_file_is_enough() -> anyhow::Result<()> {
         .save_id(&folder.path().join(SavedModel::ID_FILE))?;
     let local = SavedModel::load(&path)?;
     assert_eq!(
-        (local.provider.as_str(), local.base_model.as_str()),
-        ("local", "smollm2-135m-instruct")
+        (local.provider, local.base_model.as_str()),
+        (Provider::Local, "smollm2-135m-instruct")
     );
     assert_eq!(local.data_dir, Some(folder.path().join(".medtune/server")));
     Ok(())

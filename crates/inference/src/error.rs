@@ -1,0 +1,39 @@
+//! Why a model did not answer.
+
+/// Why a model did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service refused, could not be reached or broke off.
+    #[error("model `{model}` did not answer")]
+    Service {
+        /// The model asked.
+        model: String,
+        /// What happened.
+        source: transport::Error,
+    },
+    /// The service did not know the model for as long as it was waited for.
+    #[error("model `{model}` is still unknown to the service after {waited_s} s")]
+    NotReady {
+        /// The model asked.
+        model: String,
+        /// How long it was waited for, in seconds.
+        waited_s: u64,
+        /// The last refusal.
+        source: transport::Error,
+    },
+    /// The service answered without an answer.
+    #[error("the service sent no choice for model `{model}`")]
+    NoChoice {
+        /// The model asked.
+        model: String,
+    },
+    /// The saved system prompt or template is not that of the training.
+    #[error(
+        "the saved system prompt and template of model `{model}` are not those of its training"
+    )]
+    NotAsTrained {
+        /// The model of the file.
+        model: String,
+    },
+}
