@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Error;
 use crate::model::{base_model, is_of_family};
+use crate::{Counter, Error};
 
 /// Something that counts the tokens of a text.
 ///
@@ -78,17 +78,22 @@ impl Encoding {
 
     /// The number of tokens of `text`; special-token text such as `<|endoftext|>` counts as ordinary text.
     ///
+    /// Each thread that calls this keeps a [`Counter`] until it ends.
+    ///
     /// # Examples
     ///
     /// ```
     /// assert_eq!(tokens::Encoding::Cl100k.count("tiktoken is great!"), 6);
     /// ```
     pub fn count(self, text: &str) -> usize {
-        match self {
-            Self::Cl100k => tiktoken_rs::cl100k_base_singleton(),
-            Self::O200k | Self::O200kHarmony => tiktoken_rs::o200k_base_singleton(),
+        thread_local! {
+            static CL100K: Counter = Counter::new(Encoding::Cl100k);
+            static O200K: Counter = Counter::new(Encoding::O200k);
         }
-        .count_ordinary(text)
+        match self {
+            Self::Cl100k => CL100K.with(|counter| counter.count(text)),
+            Self::O200k | Self::O200kHarmony => O200K.with(|counter| counter.count(text)),
+        }
     }
 }
 

@@ -24,12 +24,20 @@
 mod error;
 mod model;
 mod encoding;
+mod layout;
+mod class;
+mod split;
+mod vocabulary;
+mod merge;
+mod cache;
+mod counter;
 mod chat;
 mod day;
 mod price;
 mod epochs;
 
 pub use chat::{ChatConstants, ChatTokens, Message, count_chat};
+pub use counter::Counter;
 pub use day::Day;
 pub use encoding::{Count, Encoding};
 pub use epochs::default_epochs;
