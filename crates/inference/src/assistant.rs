@@ -7,7 +7,7 @@ use transport::Client;
 use wire::{ChatMessage, ChatRequest, Role};
 
 use crate::answer::{Answer, Finish};
-use crate::error::Error;
+use crate::error::{Error, is_unknown_model};
 use crate::saved::SavedModel;
 use crate::stream::AnswerStream;
 
@@ -167,11 +167,4 @@ impl Assistant {
             pause = pause.saturating_mul(2).min(Duration::from_secs(15));
         }
     }
-}
-
-/// Whether the service answered, and knows no such model.
-fn is_unknown_model(error: &transport::Error) -> bool {
-    let code = error.refusal().and_then(transport::Refusal::code);
-    error.status() == Some(404)
-        && code.is_none_or(|code| code == "model_not_found" || code == "404")
 }

@@ -37,3 +37,21 @@ pub enum Error {
         model: String,
     },
 }
+
+impl Error {
+    /// Whether the service answered, and knows no such model: right after a training it may still come to know it.
+    pub fn is_unknown_model(&self) -> bool {
+        match self {
+            Self::Service { source, .. } | Self::NotReady { source, .. } => {
+                is_unknown_model(source)
+            }
+            _ => false,
+        }
+    }
+}
+
+pub(crate) fn is_unknown_model(error: &transport::Error) -> bool {
+    let code = error.refusal().and_then(transport::Refusal::code);
+    error.status() == Some(404)
+        && code.is_none_or(|code| code == "model_not_found" || code == "404")
+}
