@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
 use crate::gguf::GgufError;
+use crate::lora::AdapterError;
 use crate::safetensors::SafetensorsError;
 use crate::template::TemplateError;
 use crate::tokenizer::TokenizerError;
+use crate::trainer::CheckpointError;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +90,72 @@ pub enum Error {
         expected: Vec<usize>,
         /// The shape in the file.
         found: Vec<usize>,
+    },
+    /// An adapter's files do not fit the model or are of a kind not supported.
+    #[error("the adapter {} cannot be used", path.display())]
+    Adapter {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// The fault.
+        source: AdapterError,
+    },
+    /// A checkpoint cannot be taken up.
+    #[error("the checkpoint {} cannot be taken up", path.display())]
+    Checkpoint {
+        /// The checkpoint's folder.
+        path: PathBuf,
+        /// The fault.
+        source: CheckpointError,
+    },
+    /// An option has a value that it cannot have.
+    #[error("`{option}` is {value}, {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// Why it cannot be.
+        reason: &'static str,
+    },
+    /// A sequence is longer than the model can read.
+    #[error("{tokens} tokens are more than the {limit} that the model can read")]
+    TooLong {
+        /// The sequence's tokens.
+        tokens: usize,
+        /// The model's positions.
+        limit: usize,
+    },
+    /// A token is outside the model's vocabulary.
+    #[error("token {token} is outside the vocabulary of {vocabulary}")]
+    Token {
+        /// The token.
+        token: u32,
+        /// The size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// There is no text to go on from.
+    #[error("there are no tokens to go on from")]
+    NoTokens,
+    /// There is nothing to train on.
+    #[error("there are no examples to train on")]
+    NoExamples,
+    /// A conversation has no answer to learn from.
+    #[error("no message of the assistant counts")]
+    NoAnswer,
+    /// The chat template changes earlier messages when later ones follow, so there is no one text to learn.
+    #[error("the chat template renders a message differently when others follow it")]
+    Rewritten,
+    /// An example has no token that carries loss within the longest length.
+    #[error("example {index} has no token that carries loss")]
+    NoLoss {
+        /// The example, from 0.
+        index: usize,
+    },
+    /// The loss or its gradients are no longer finite.
+    #[error("the training diverged at step {step}")]
+    Diverged {
+        /// The step, from 1.
+        step: usize,
     },
 }
 

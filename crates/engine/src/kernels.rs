@@ -3,6 +3,11 @@
 //! This is the only place with `unsafe` arithmetic. What runs is chosen when the program starts ([`Isa::best`]); a layer
 //! writes its row work once, as a [`Kernel`] over any [`Simd`], and [`Isa::run`] compiles it for each instruction set.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a vector operation that is not inlined into its instruction set's function is a call per vector"
+)]
+
 mod buffer;
 mod gemm;
 mod isa;

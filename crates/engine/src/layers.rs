@@ -5,6 +5,11 @@
 //! summed in f32. A backward takes the gradient of the loss by its output (`dout`) and yields that by its input (`dx`);
 //! it recomputes from its inputs what is cheaper to compute again than to keep.
 
+#![expect(
+    clippy::inline_always,
+    reason = "row work is compiled anew inside each instruction set's function"
+)]
+
 pub(crate) mod attention;
 pub(crate) mod block;
 pub(crate) mod dropout;

@@ -23,11 +23,18 @@ pub(crate) fn map<T: Send>(count: usize, f: impl Fn(usize) -> T + Send + Sync) -
 }
 
 /// `f(i, chunk i)` for the chunks of `size` numbers in `data`, the last perhaps shorter.
-pub(crate) fn chunks_mut(data: &mut [f32], size: usize, f: impl Fn(usize, &mut [f32]) + Send + Sync) {
+pub(crate) fn chunks_mut(
+    data: &mut [f32],
+    size: usize,
+    f: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
     if data.len() <= size {
         return f(0, data);
     }
-    data.par_chunks_mut(size).enumerate().with_max_len(1).for_each(|(index, chunk)| f(index, chunk));
+    data.par_chunks_mut(size)
+        .enumerate()
+        .with_max_len(1)
+        .for_each(|(index, chunk)| f(index, chunk));
 }
 
 /// `f(i, [piece i of each])`, where `data` is cut into pieces of the given lengths, one after another.
@@ -39,7 +46,8 @@ pub(crate) fn pieces_mut<const N: usize>(
     let mut rest = data;
     let mut pieces = Vec::new();
     for lengths in lengths {
-        let mut split = rest.into_iter().zip(lengths).map(|(data, length)| data.split_at_mut(length));
+        let mut split =
+            rest.into_iter().zip(lengths).map(|(data, length)| data.split_at_mut(length));
         let both: [(&mut [f32], &mut [f32]); N] =
             std::array::from_fn(|_| split.next().unwrap_or_default());
         let mut tails = Vec::with_capacity(N);
@@ -69,4 +77,9 @@ pub(crate) fn with_scratch<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) ->
 /// How many threads there are to spread work over.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()
+}
+
+/// `f(item)` for each item.
+pub(crate) fn each_of<T: Send>(items: Vec<T>, f: impl Fn(T) + Send + Sync) {
+    items.into_par_iter().with_max_len(1).for_each(f);
 }

@@ -1,8 +1,17 @@
 //! AVX2 with FMA: vectors of 8.
 
-#![expect(unsafe_code, reason = "intrinsics; the token type is the proof that the processor has them")]
+#![expect(
+    unsafe_code,
+    reason = "intrinsics; the token type is the proof that the processor has them"
+)]
 
-use std::arch::x86_64::{__m256, _mm256_add_epi32, _mm256_add_ps, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss, _mm_movehdup_ps, _mm_movehl_ps};
+use std::arch::x86_64::{
+    __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss, _mm_movehdup_ps,
+    _mm_movehl_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+};
 
 use super::simd::Simd;
 
@@ -84,16 +93,27 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn power_of_two(self, n: __m256) -> __m256 {
         // SAFETY: the token proves the instructions.
-        unsafe { let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)); _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)) }
+        unsafe {
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
     }
     #[inline(always)]
     fn sum(self, v: __m256) -> f32 {
         // SAFETY: the token proves the instructions.
-        unsafe { let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v)); let pair = _mm_add_ps(half, _mm_movehl_ps(half, half)); _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair))) }
+        unsafe {
+            let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+        }
     }
     #[inline(always)]
     fn largest(self, v: __m256) -> f32 {
         // SAFETY: the token proves the instructions.
-        unsafe { let half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v)); let pair = _mm_max_ps(half, _mm_movehl_ps(half, half)); _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair))) }
+        unsafe {
+            let half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let pair = _mm_max_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)))
+        }
     }
 }

@@ -1,8 +1,15 @@
 //! AVX-512F: vectors of 16.
 
-#![expect(unsafe_code, reason = "intrinsics; the token type is the proof that the processor has them")]
+#![expect(
+    unsafe_code,
+    reason = "intrinsics; the token type is the proof that the processor has them"
+)]
 
-use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps};
+use std::arch::x86_64::{
+    __m512, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps,
+    _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+};
 
 use super::simd::Simd;
 

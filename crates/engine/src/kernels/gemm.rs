@@ -1,6 +1,6 @@
 //! Sums of matrix products, `C = scale * sum(A_i B_i)`, in tiles that stay in the registers.
 //!
-//! The shape of the loops is GotoBLAS's (Goto and van de Geijn, 2008) with `B` packed once for good instead of in every
+//! The shape of the loops is `GotoBLAS`'s (Goto and van de Geijn, 2008) with `B` packed once for good instead of in every
 //! call, and `A` read where it lies. Each number of `C` is summed over `k` in one fixed order, so neither the number of
 //! threads nor the cut into tiles changes a bit of it.
 
@@ -121,9 +121,9 @@ impl<'a> Output<'a> {
 }
 
 /// `out = scale * sum(left * right)` for the first `rows` rows, over all threads.
-pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
+pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
     with_whole_vectors(isa, terms, |terms| {
-        let Some(job) = Job::new(isa, rows, terms, out) else { return };
+        let Some(job) = Job::new(isa, rows, terms, &mut out) else { return };
         let panels = job.columns.div_ceil(job.width);
         if rows * job.columns * job.depth() < SERIAL || parallel::threads() == 1 {
             for panel in 0..panels {
@@ -140,9 +140,9 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
 }
 
 /// As [`gemm`], on the calling thread alone: for work that is itself one of many pieces.
-pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
+pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
     with_whole_vectors(isa, terms, |terms| {
-        let Some(job) = Job::new(isa, rows, terms, out) else { return };
+        let Some(job) = Job::new(isa, rows, terms, &mut out) else { return };
         for panel in 0..job.columns.div_ceil(job.width) {
             isa.run(Block { job: &job, panel, rows: 0..rows });
         }
@@ -202,13 +202,13 @@ struct Job<'a> {
 }
 
 #[expect(unsafe_code, reason = "the threads write disjoint blocks of one output")]
-// SAFETY: the pointer is to an exclusively borrowed output that outlives the job, and each `Block` writes only the rows
-// and columns that are its own.
+// SAFETY: the pointer is to an output that `gemm` borrows exclusively for longer than its job lives, and each `Block`
+// writes only the rows and columns that are its own.
 unsafe impl Sync for Job<'_> {}
 
 impl<'a> Job<'a> {
     /// Checks that every access that the terms lead to is inside its slice; `None` where there is nothing to do.
-    fn new(isa: Isa, rows: usize, terms: &'a [Term<'a>], out: Output<'a>) -> Option<Self> {
+    fn new(isa: Isa, rows: usize, terms: &'a [Term<'a>], out: &mut Output<'_>) -> Option<Self> {
         let (columns, width) = (terms.first()?.right.columns, isa.panel());
         if rows == 0 || columns == 0 {
             return None;

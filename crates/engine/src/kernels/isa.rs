@@ -76,14 +76,14 @@ impl Isa {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Level::Plain(simd) => kernel.run(simd),
-            // SAFETY (all): the token in the level exists only where the processor has the instructions.
             #[cfg(target_arch = "x86_64")]
+            // SAFETY: the token in the level exists only where the processor has the instructions.
             Level::Avx2(simd) => unsafe { run_avx2(kernel, simd) },
-            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(simd) => unsafe { run_avx512(kernel, simd) },
             // SAFETY: as above.
+            Level::Avx512(simd) => unsafe { run_avx512(kernel, simd) },
             #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
             Level::Neon(simd) => unsafe { run_neon(kernel, simd) },
         }
     }

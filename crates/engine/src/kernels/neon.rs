@@ -1,8 +1,15 @@
 //! NEON: vectors of 4.
 
-#![expect(unsafe_code, reason = "intrinsics; the token type is the proof that the processor has them")]
+#![expect(
+    unsafe_code,
+    reason = "intrinsics; the token type is the proof that the processor has them"
+)]
 
-use std::arch::aarch64::{float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32, vdupq_n_s32, vfmaq_f32, vld1q_f32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32, vreinterpretq_f32_s32, vshlq_n_s32, vst1q_f32, vsubq_f32};
+use std::arch::aarch64::{
+    float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32,
+    vdupq_n_s32, vfmaq_f32, vld1q_f32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32,
+    vreinterpretq_f32_s32, vshlq_n_s32, vst1q_f32, vsubq_f32,
+};
 
 use super::simd::Simd;
 
@@ -84,7 +91,9 @@ impl Simd for Neon {
     #[inline(always)]
     fn power_of_two(self, n: float32x4_t) -> float32x4_t {
         // SAFETY: the token proves the instructions.
-        unsafe { vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)))) }
+        unsafe {
+            vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127))))
+        }
     }
     #[inline(always)]
     fn sum(self, v: float32x4_t) -> f32 {

@@ -37,8 +37,7 @@ impl Packed {
     ) -> Self {
         let (panel, lanes) = (isa.panel(), isa.lanes());
         let padded = columns.next_multiple_of(lanes);
-        let mut packed =
-            Self { data: Buffer::zeros(rows * padded), rows, columns, panel, lanes };
+        let mut packed = Self { data: Buffer::zeros(rows * padded), rows, columns, panel, lanes };
         packed.fill(matrix, strides);
         packed
     }
@@ -49,7 +48,10 @@ impl Packed {
         if rows * columns == 0 {
             return;
         }
-        assert!((rows - 1) * strides[0] + (columns - 1) * strides[1] < matrix.len(), "matrix too short");
+        assert!(
+            (rows - 1) * strides[0] + (columns - 1) * strides[1] < matrix.len(),
+            "matrix too short"
+        );
         parallel::chunks_mut(&mut self.data, panel * rows, |index, part| {
             let first = index * panel;
             let used = panel.min(columns - first);

@@ -19,6 +19,7 @@ pub(crate) trait Simd: Copy + Send + Sync {
     ///
     /// # Safety
     /// `LANES` f32 may be read at `from`.
+    #[expect(unsafe_code, reason = "the innermost loop reads without a check per vector")]
     unsafe fn load_at(self, from: *const f32) -> Self::V;
     /// `a + b`.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;

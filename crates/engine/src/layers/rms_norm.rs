@@ -36,7 +36,9 @@ impl RmsNorm {
         let size = ROWS * self.weight.len();
         parallel::chunks_mut(dx, size, |index, dx| {
             let part = index * size..index * size + dx.len();
-            isa.run(Backward { norm: self, x: &x[part.clone()], dout: &dout[part], dx });
+            parallel::with_scratch(self.weight.len(), |g| {
+                isa.run(Backward { norm: self, x: &x[part.clone()], dout: &dout[part], g, dx });
+            });
         });
     }
 
@@ -74,6 +76,8 @@ struct Backward<'a> {
     norm: &'a RmsNorm,
     x: &'a [f32],
     dout: &'a [f32],
+    /// Scratch of one row.
+    g: &'a mut [f32],
     dx: &'a mut [f32],
 }
 
@@ -86,17 +90,15 @@ impl Kernel for Backward<'_> {
         let weight = &self.norm.weight[..];
         let channels = weight.len();
         let rows = self.x.chunks_exact(channels).zip(self.dout.chunks_exact(channels));
-        parallel::with_scratch(channels, |g| {
-            for ((x, dout), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
-                let inverse = self.norm.inverse(simd, x);
-                for ((g, dout), weight) in g.iter_mut().zip(dout).zip(weight) {
-                    *g = dout * weight;
-                }
-                let mean = dot(simd, g, x) / channels as f32 * inverse * inverse;
-                for ((dx, g), x) in dx.iter_mut().zip(g.iter()).zip(x) {
-                    *dx += inverse * (g - x * mean);
-                }
+        for ((x, dout), dx) in rows.zip(self.dx.chunks_exact_mut(channels)) {
+            let inverse = self.norm.inverse(simd, x);
+            for ((g, dout), weight) in self.g.iter_mut().zip(dout).zip(weight) {
+                *g = dout * weight;
             }
-        });
+            let mean = dot(simd, self.g, x) / channels as f32 * inverse * inverse;
+            for ((dx, g), x) in dx.iter_mut().zip(self.g.iter()).zip(x) {
+                *dx += inverse * (g - x * mean);
+            }
+        }
     }
 }

@@ -4,7 +4,12 @@
 //! `out[j] = a cos - b sin`, `out[j + D/2] = b cos + a sin`. Rows are `[T, heads D]`, heads `[heads, T, D]`.
 //! Source: Su et al. 2021 (arXiv:2104.09864), in the halves order of Transformers. The backward turns the other way.
 
+use std::ops::Range;
+
 use crate::parallel;
+
+/// Rows in one piece of work.
+const ROWS: usize = 16;
 
 /// The cosines and sines of all positions.
 #[derive(Debug)]
@@ -45,22 +50,58 @@ impl Rope {
         rope
     }
 
-    /// Brings rows `[T, heads D]` to heads `[heads, T, D]`; row 0 stands at position `first`.
-    pub(crate) fn to_heads(&self, rows: &[f32], turn: Turn, first: usize, heads: &mut [f32], ) {
+    /// Brings rows `[T, heads D]` at the given positions to heads `[heads, T, D]`.
+    pub(crate) fn to_heads(
+        &self,
+        rows: &[f32],
+        turn: Turn,
+        positions: Range<usize>,
+        heads: &mut [f32],
+    ) {
         let (size, half) = (self.head_dim, self.head_dim / 2);
-        let (tokens, stride) = tokens_and_stride(rows.len(), heads.len(), size, self.count(rows, heads));
-        parallel::chunks_mut(heads, tokens * size, |head, out| {
+        let stride = rows.len() / positions.len();
+        parallel::chunks_mut(heads, positions.len() * size, |head, out| {
             for (t, out) in out.chunks_exact_mut(size).enumerate() {
                 let x = &rows[t * stride + head * size..][..size];
                 if turn == Turn::Not {
                     out.copy_from_slice(x);
                     continue;
                 }
-                let (cosines, sines) = self.angles(first + t);
+                let (cosines, sines) = self.angles(positions.start + t);
                 let ((low, high), (a, b)) = (out.split_at_mut(half), x.split_at(half));
                 for j in 0..half {
                     low[j] = a[j] * cosines[j] - b[j] * sines[j];
                     high[j] = b[j] * cosines[j] + a[j] * sines[j];
+                }
+            }
+        });
+    }
+
+    /// The backward of [`Self::to_heads`] from position 0 on; where `heads` has several heads for one of `rows`, their sum.
+    pub(crate) fn to_rows(&self, heads: &[f32], turn: Turn, tokens: usize, rows: &mut [f32]) {
+        let (size, half) = (self.head_dim, self.head_dim / 2);
+        let stride = rows.len() / tokens;
+        let group = heads.len() / rows.len();
+        parallel::chunks_mut(rows, ROWS * stride, |index, rows| {
+            for (t, row) in rows.chunks_exact_mut(stride).enumerate() {
+                let t = index * ROWS + t;
+                for (head, out) in row.chunks_exact_mut(size).enumerate() {
+                    let of = |member: usize| {
+                        &heads[((head * group + member) * tokens + t) * size..][..size]
+                    };
+                    out.copy_from_slice(of(0));
+                    for member in 1..group {
+                        out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);
+                    }
+                    if turn == Turn::ByPosition {
+                        let (cosines, sines) = self.angles(t);
+                        let (low, high) = out.split_at_mut(half);
+                        for j in 0..half {
+                            let (a, b) = (low[j], high[j]);
+                            low[j] = a * cosines[j] + b * sines[j];
+                            high[j] = b * cosines[j] - a * sines[j];
+                        }
+                    }
                 }
             }
         });

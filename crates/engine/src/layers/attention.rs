@@ -1,0 +1,230 @@
+//! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, token `t` seeing tokens `0..=t`.
+//!
+//! Shapes: q, out, dout, dq `[H, T, D]`, k, v `[G, T, D]`; query head `h` reads key head `h / (H / G)`. Source: Vaswani et
+//! al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of queries, so that
+//! no `[T, T]` is ever held; the backward computes the probabilities again.
+
+use crate::kernels::{Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial};
+use crate::parallel;
+
+/// Queries in a block: a multiple of the register tile's rows; the scores of 1,024 keys then fill 196 KiB.
+const BLOCK: usize = 48;
+
+/// The layer's shape for one sequence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attention {
+    /// `H`.
+    pub(crate) heads: usize,
+    /// `G`.
+    pub(crate) kv_heads: usize,
+    /// `D`.
+    pub(crate) head_dim: usize,
+    /// `T`.
+    pub(crate) tokens: usize,
+    /// What runs it.
+    pub(crate) isa: Isa,
+}
+
+/// Gradients, one head of queries after another: dq, dk, dv, each `[H, T, D]`.
+///
+/// `dk` and `dv` still hold one part for each query head; [`super::rope::Rope::to_rows`] sums those of a group.
+pub(crate) type Gradients<'a> = [&'a mut [f32]; 3];
+
+impl Attention {
+    /// `out` of `[q, k, v]`.
+    pub(crate) fn forward(self, [q, k, v]: [&[f32]; 3], out: &mut [f32]) {
+        let keys = self.columns(k);
+        let blocks = self.tokens.div_ceil(BLOCK);
+        let lengths = (0..self.heads * blocks)
+            .map(|index| [self.queries(index % blocks).len() * self.head_dim]);
+        parallel::pieces_mut([out], lengths, |index, [out]| {
+            let (head, block) = (index / blocks, index % blocks);
+            let queries = self.queries(block);
+            let last = queries.end;
+            parallel::with_scratch(BLOCK * self.tokens, |scores| {
+                let q = self.head(q, head);
+                let columns = self.scores(q, &keys[self.group(head)], block, scores);
+                self.softmax(block, columns, scores);
+                let v = Right::rows(self.head(v, self.group(head)), last, self.head_dim);
+                let probabilities = Left::rows(scores, self.tokens);
+                let term = Term { left: probabilities, right: v };
+                gemm_serial(self.isa, queries.len(), &[term], Output::to(out, self.head_dim));
+            });
+        });
+    }
+
+    /// The gradients of `dout` (overwritten).
+    pub(crate) fn backward(self, [q, k, v]: [&[f32]; 3], dout: &[f32], gradients: Gradients<'_>) {
+        let (keys, values) = (self.columns(k), self.columns(v));
+        let size = self.tokens * self.head_dim;
+        let lengths = (0..self.heads).map(|_| [size; 3]);
+        parallel::pieces_mut(gradients, lengths, |head, gradients| {
+            let group = self.group(head);
+            let head = Head {
+                layer: self,
+                q: self.head(q, head),
+                k: self.head(k, group),
+                dout: self.head(dout, head),
+                keys: &keys[group],
+                values: &values[group],
+            };
+            head.backward(gradients);
+        });
+    }
+
+    /// The queries of a block.
+    fn queries(self, block: usize) -> std::ops::Range<usize> {
+        block * BLOCK..self.tokens.min((block + 1) * BLOCK)
+    }
+
+    /// One head of `[heads, T, D]`.
+    fn head(self, x: &[f32], head: usize) -> &[f32] {
+        let size = self.tokens * self.head_dim;
+        &x[head * size..(head + 1) * size]
+    }
+
+    /// The key head of a query head.
+    fn group(self, head: usize) -> usize {
+        head / (self.heads / self.kv_heads)
+    }
+
+    /// Each head's transpose, `[D, T]`, packed.
+    fn columns(self, x: &[f32]) -> Vec<Packed> {
+        parallel::map(self.kv_heads, |head| {
+            Packed::transposed(self.isa, self.head(x, head), self.head_dim)
+        })
+    }
+
+    /// `x keys^T` of a block of rows of `x`, as `[rows, T]`; yields how many columns were computed.
+    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: &mut [f32]) -> usize {
+        let queries = self.queries(block);
+        let columns = queries.end.next_multiple_of(self.isa.panel()).min(self.tokens);
+        let left = Left::rows(&x[queries.start * self.head_dim..], self.head_dim);
+        let term = Term { left, right: Right::packed(keys).first_columns(columns) };
+        gemm_serial(self.isa, queries.len(), &[term], Output::to(out, self.tokens));
+        columns
+    }
+
+    /// Scores to probabilities, in place.
+    fn softmax(self, block: usize, columns: usize, scores: &mut [f32]) {
+        let queries = self.queries(block);
+        let scale = 1.0 / (self.head_dim as f32).sqrt();
+        let stride = self.tokens;
+        self.isa.run(Softmax { scores, stride, columns, queries, scale });
+    }
+}
+
+/// One query head's backward.
+struct Head<'a> {
+    layer: Attention,
+    q: &'a [f32],
+    k: &'a [f32],
+    dout: &'a [f32],
+    keys: &'a Packed,
+    values: &'a Packed,
+}
+
+impl Head<'_> {
+    /// With `P` the probabilities and `dP = dout v^T`: `dS = P (dP - rowsum(P dP)) / sqrt(D)`, `dq = dS k`, `dk = dS^T q`,
+    /// `dv = P^T dout`.
+    fn backward(&self, [dq, dk, dv]: Gradients<'_>) {
+        let Attention { tokens, head_dim, isa, .. } = self.layer;
+        dk.fill(0.0);
+        dv.fill(0.0);
+        parallel::with_scratch(2 * BLOCK * tokens, |scratch| {
+            let (p, ds) = scratch.split_at_mut(BLOCK * tokens);
+            for block in 0..tokens.div_ceil(BLOCK) {
+                let queries = self.layer.queries(block);
+                let (rows, last, at) = (queries.len(), queries.end, queries.start * head_dim);
+                let columns = self.layer.scores(self.q, self.keys, block, p);
+                self.layer.softmax(block, columns, p);
+                self.layer.scores(self.dout, self.values, block, ds);
+                let dout = Right::rows(&self.dout[at..], rows, head_dim);
+                let term = Term { left: Left::transposed(p, tokens), right: dout };
+                gemm_serial(isa, last, &[term], Output::add(dv, head_dim));
+                let scale = 1.0 / (head_dim as f32).sqrt();
+                isa.run(Scores { p, ds, stride: tokens, columns, queries, scale });
+                let k = Right::rows(self.k, last, head_dim);
+                let term = Term { left: Left::rows(ds, tokens), right: k };
+                gemm_serial(isa, rows, &[term], Output::to(&mut dq[at..], head_dim));
+                let q = Right::rows(&self.q[at..], rows, head_dim);
+                let term = Term { left: Left::transposed(ds, tokens), right: q };
+                gemm_serial(isa, last, &[term], Output::add(dk, head_dim));
+            }
+        });
+    }
+}
+
+/// The softmax of each query's scores over the keys it may see; the other computed columns become 0.
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    stride: usize,
+    columns: usize,
+    queries: std::ops::Range<usize>,
+    scale: f32,
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, query) in self.queries.enumerate() {
+            let row = &mut self.scores[row * self.stride..][..self.columns];
+            let (seen, unseen) = row.split_at_mut(query + 1);
+            unseen.fill(0.0);
+            let mut largest = simd.splat(f32::NEG_INFINITY);
+            for x in seen.chunks(S::LANES) {
+                let whole = x.len() == S::LANES;
+                let x = if whole { simd.load(x) } else { simd.load_part(x, f32::NEG_INFINITY) };
+                largest = simd.max(largest, x);
+            }
+            let largest = simd.splat(simd.largest(largest) * self.scale);
+            let scale = simd.splat(self.scale);
+            let mut sum = simd.splat(0.0);
+            for x in seen.chunks_mut(S::LANES) {
+                if x.len() == S::LANES {
+                    let e = exp(simd, simd.sub(simd.mul(simd.load(x), scale), largest));
+                    sum = simd.add(sum, e);
+                    simd.store(x, e);
+                } else {
+                    let part = simd.load_part(x, 0.0);
+                    simd.store_part(x, exp(simd, simd.sub(simd.mul(part, scale), largest)));
+                    sum = simd.add(sum, simd.load_part(x, 0.0));
+                }
+            }
+            let inverse = 1.0 / simd.sum(sum);
+            for x in seen {
+                *x *= inverse;
+            }
+        }
+    }
+}
+
+/// `ds` from `dP` to `dS`, in place.
+struct Scores<'a> {
+    p: &'a [f32],
+    ds: &'a mut [f32],
+    stride: usize,
+    columns: usize,
+    queries: std::ops::Range<usize>,
+    scale: f32,
+}
+
+impl Kernel for Scores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, query) in self.queries.enumerate() {
+            let p = &self.p[row * self.stride..][..=query];
+            let ds = &mut self.ds[row * self.stride..][..self.columns];
+            let (seen, unseen) = ds.split_at_mut(query + 1);
+            unseen.fill(0.0);
+            let sum = dot(simd, p, seen);
+            for (d, p) in seen.iter_mut().zip(p) {
+                *d = p * (*d - sum) * self.scale;
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! One decoder block: `x += o(attention(norm(x)))`, then `x += down(swiglu(norm(x)))`.
+//!
+//! Shapes: x, dx `[T, C]`. Source: `LlamaDecoderLayer` in Transformers. The tape keeps what the backward cannot cheaply make
+//! again: both residuals, q, k, v after their rotation, the attention's output, gate and up.
+
+use std::ops::Range;
+
+use crate::config::ModelConfig;
+use crate::kernels::{Buffer, Isa, Output};
+use crate::layers::attention::Attention;
+use crate::layers::linear::Linear;
+use crate::layers::projection::{self, Backward, Branch, Pair};
+use crate::layers::rms_norm::RmsNorm;
+use crate::layers::rope::{Rope, Turn};
+use crate::layers::swiglu;
+use crate::lora::{Adapter, Gradients, Projection};
+
+/// The frozen weights of a block.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// Its place, from 0.
+    pub(crate) layer: usize,
+    /// Before the attention.
+    pub(crate) attention_norm: RmsNorm,
+    /// Before the MLP.
+    pub(crate) mlp_norm: RmsNorm,
+    /// In the order of [`Projection::ALL`].
+    pub(crate) projections: [Linear; 7],
+}
+
+/// What all blocks share in one pass over a sequence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    /// What runs it.
+    pub(crate) isa: Isa,
+    /// The shapes.
+    pub(crate) config: &'a ModelConfig,
+    /// The rotary table.
+    pub(crate) rope: &'a Rope,
+    /// The adapter that is added to the frozen weights.
+    pub(crate) adapter: Option<&'a Adapter>,
+    /// The key of this pass's masks, when training.
+    pub(crate) dropout: Option<u64>,
+}
+
+impl<'a> Pass<'a> {
+    /// The branch beside a projection of a block.
+    pub(crate) fn branch(&self, layer: usize, projection: Projection) -> Option<Branch<'a>> {
+        self.adapter?.branch(layer, projection, self.dropout)
+    }
+
+    fn attention(&self, tokens: usize) -> Attention {
+        let ModelConfig { heads, kv_heads, head_dim, .. } = *self.config;
+        Attention { heads, kv_heads, head_dim, tokens, isa: self.isa }
+    }
+}
+
+/// What a block's forward keeps for its backward.
+#[derive(Debug, Default)]
+pub(crate) struct Tape {
+    /// The residual before the attention, `[T, C]`.
+    x: Buffer,
+    /// `[H, T, D]`, `[G, T, D]`, `[G, T, D]`.
+    qkv: [Buffer; 3],
+    /// The attention's output, `[T, H D]`.
+    attended: Buffer,
+    /// The residual before the MLP, `[T, C]`.
+    middle: Buffer,
+    /// `[T, F]`.
+    gate: Buffer,
+    /// `[T, F]`.
+    up: Buffer,
+    /// Each branch's `z`, `[T, R]`.
+    z: [Buffer; 7],
+}
+
+impl Tape {
+    /// The keys, turned by their positions, and the values of the last forward, `[G, T, D]` each.
+    pub(crate) fn keys_values(&self) -> [&[f32]; 2] {
+        [&self.qkv[1], &self.qkv[2]]
+    }
+}
+
+/// Memory that the blocks use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    normed: Buffer,
+    /// Widths of the heads.
+    rows: [Buffer; 3],
+    heads: [Buffer; 4],
+    /// Widths of the MLP.
+    inner: [Buffer; 4],
+    masked: Buffer,
+    dnormed: Buffer,
+    backward: projection::Scratch,
+}
+
+impl Block {
+    /// `out` (or what is added to it) of a projection of `x`; works for any number of rows.
+    pub(crate) fn project(
+        &self,
+        pass: &Pass<'_>,
+        (projection, x): (Projection, &[f32]),
+        [z, masked]: [&mut Buffer; 2],
+        out: Output<'_>,
+    ) {
+        let linear = &self.projections[projection.index()];
+        let branch = pass.branch(self.layer, projection);
+        projection::forward((pass.isa, linear, branch), x, z, masked, out);
+    }
+
+    /// Brings the residual `x` through the block, in place.
+    pub(crate) fn forward(
+        &self,
+        pass: &Pass<'_>,
+        x: &mut [f32],
+        tape: &mut Tape,
+        scratch: &mut Scratch,
+    ) {
+        let tokens = x.len() / pass.config.hidden;
+        copy(x, &mut tape.x);
+        scratch.normed.resize(x.len());
+        self.attention_norm.forward(pass.isa, x, &mut scratch.normed);
+        self.attend(pass, 0..tokens, tape, scratch);
+        let [.., z_output, _, _, _] = &mut tape.z;
+        let branch = [z_output, &mut scratch.masked];
+        let out = Output::add(x, pass.config.hidden);
+        self.project(pass, (Projection::Output, &tape.attended), branch, out);
+        copy(x, &mut tape.middle);
+        self.mlp_norm.forward(pass.isa, x, &mut scratch.normed);
+        self.mlp(pass, x, tape, scratch);
+    }
+
+    /// Projects the normed residual to heads and attends.
+    fn attend(
+        &self,
+        pass: &Pass<'_>,
+        positions: Range<usize>,
+        tape: &mut Tape,
+        scratch: &mut Scratch,
+    ) {
+        let tokens = positions.len();
+        let projections = [Projection::Query, Projection::Key, Projection::Value];
+        for ((projection, heads), z) in projections.into_iter().zip(&mut tape.qkv).zip(&mut tape.z)
+        {
+            let width = self.projections[projection.index()].outputs();
+            let rows = &mut scratch.rows[0];
+            rows.resize(tokens * width);
+            heads.resize(tokens * width);
+            let out = Output::to(rows, width);
+            self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
+            pass.rope.to_heads(rows, turn(projection), positions.clone(), heads);
+        }
+        let [out, ..] = &mut scratch.heads;
+        out.resize(tape.qkv[0].len());
+        pass.attention(tokens).forward(tape.qkv.each_ref().map(|heads| &heads[..]), out);
+        tape.attended.resize(out.len());
+        pass.rope.to_rows(out, Turn::Not, tokens, &mut tape.attended);
+    }
+
+    /// Adds the MLP of the normed residual to `x`.
+    fn mlp(&self, pass: &Pass<'_>, x: &mut [f32], tape: &mut Tape, scratch: &mut Scratch) {
+        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
+        let size = x.len() / hidden * width;
+        let Tape { gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
+        for (projection, out, z) in
+            [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
+        {
+            out.resize(size);
+            let out = Output::to(out, width);
+            self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
+        }
+        let inner = &mut scratch.inner[0];
+        inner.resize(size);
+        swiglu::forward(pass.isa, gate, up, inner);
+        let branch = [z_down, &mut scratch.masked];
+        self.project(pass, (Projection::Down, inner), branch, Output::add(x, hidden));
+    }
+
+    /// Turns `dx`, the gradient by the residual after the block, into that by the residual before it.
+    ///
+    /// The first block's input is frozen: of it only the gradients by the branches are made.
+    pub(crate) fn backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, gradients): (&mut [f32], &mut Gradients),
+        tape: &Tape,
+        scratch: &mut Scratch,
+    ) {
+        let gradients = gradients.layer(self.layer);
+        scratch.normed.resize(dx.len());
+        scratch.dnormed.resize(dx.len());
+        let [q, k, v, o, gate, up, down] = gradients;
+        self.mlp_backward(pass, (dx, [gate, up, down]), tape, scratch);
+        self.attention_backward(pass, (dx, [q, k, v, o]), tape, scratch);
+    }
+
+    fn mlp_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, [gate, up, down]): (&mut [f32], [&mut Option<Pair>; 3]),
+        tape: &Tape,
+        Scratch { normed, inner, dnormed, backward, .. }: &mut Scratch,
+    ) {
+        let isa = pass.isa;
+        let [out, dout, dgate, dup] = inner;
+        for buffer in [&mut *out, &mut *dout, &mut *dgate, &mut *dup] {
+            buffer.resize(tape.gate.len());
+        }
+        swiglu::forward(isa, &tape.gate, &tape.up, out);
+        let set = vec![self.part(pass, (Projection::Down, down), dx, tape)];
+        projection::backward(isa, set, out, backward, Some(dout));
+        swiglu::backward(isa, [&tape.gate, &tape.up], dout, [dgate, dup]);
+        self.mlp_norm.forward(isa, &tape.middle, normed);
+        let set = vec![
+            self.part(pass, (Projection::Gate, gate), dgate, tape),
+            self.part(pass, (Projection::Up, up), dup, tape),
+        ];
+        projection::backward(isa, set, normed, backward, Some(dnormed));
+        self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
+    }
+
+    fn attention_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, [q, k, v, o]): (&mut [f32], [&mut Option<Pair>; 4]),
+        tape: &Tape,
+        Scratch { normed, rows, heads, dnormed, backward, .. }: &mut Scratch,
+    ) {
+        let (isa, tokens) = (pass.isa, dx.len() / pass.config.hidden);
+        let [dattended, dq, dk, dv] = heads;
+        for buffer in [&mut *dattended, &mut *dq, &mut *dk, &mut *dv] {
+            buffer.resize(tape.attended.len());
+        }
+        let by_rows = &mut rows[0];
+        by_rows.resize(tape.attended.len());
+        let set = vec![self.part(pass, (Projection::Output, o), dx, tape)];
+        projection::backward(isa, set, &tape.attended, backward, Some(by_rows));
+        pass.rope.to_heads(by_rows, Turn::Not, 0..tokens, dattended);
+        let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
+        pass.attention(tokens).backward(qkv, dattended, [dq, dk, dv]);
+        let projections = [Projection::Query, Projection::Key, Projection::Value];
+        for ((projection, rows), heads) in projections.into_iter().zip(&mut *rows).zip([dq, dk, dv])
+        {
+            rows.resize(tokens * self.projections[projection.index()].outputs());
+            pass.rope.to_rows(heads, turn(projection), tokens, rows);
+        }
+        self.attention_norm.forward(isa, &tape.x, normed);
+        let set = projections
+            .into_iter()
+            .zip([q, k, v])
+            .zip(&*rows)
+            .map(|(part, dout)| self.part(pass, part, dout, tape))
+            .collect();
+        let wanted = self.layer > 0;
+        projection::backward(isa, set, normed, backward, wanted.then_some(&mut **dnormed));
+        if wanted {
+            self.attention_norm.backward(isa, &tape.x, dnormed, dx);
+        }
+    }
+
+    /// A projection's part in a backward.
+    fn part<'a>(
+        &'a self,
+        pass: &Pass<'a>,
+        (projection, pair): (Projection, &'a mut Option<Pair>),
+        dout: &'a [f32],
+        tape: &'a Tape,
+    ) -> Backward<'a> {
+        Backward {
+            linear: &self.projections[projection.index()],
+            branch: pass.branch(self.layer, projection).zip(pair.as_mut()),
+            dout,
+            z: &tape.z[projection.index()],
+        }
+    }
+}
+
+/// Queries and keys are turned by their position, values are not.
+fn turn(projection: Projection) -> Turn {
+    if projection == Projection::Value { Turn::Not } else { Turn::ByPosition }
+}
+
+fn copy(from: &[f32], to: &mut Buffer) {
+    to.resize(from.len());
+    to.copy_from_slice(from);
+}

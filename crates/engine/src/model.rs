@@ -1,0 +1,164 @@
+//! A base model in memory: frozen, packed, ready for any number of adapters.
+
+use std::path::Path;
+
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::kernels::Isa;
+use crate::layers::block::{Block, Pass};
+use crate::layers::embedding::Embedding;
+use crate::layers::linear::Linear;
+use crate::layers::rms_norm::RmsNorm;
+use crate::layers::rope::Rope;
+use crate::lora::{Adapter, Projection};
+use crate::template::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use crate::weights::Weights;
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// The name written into adapters as that of their base; none takes the file's or folder's name.
+    pub name: Option<String>,
+    /// The instruction set; none takes the fastest that the processor has.
+    pub isa: Option<Isa>,
+}
+
+/// A frozen base model with its tokenizer and chat template.
+///
+/// Share it by `Arc`: it does not change, whatever trains on it or answers from it.
+#[derive(Debug)]
+pub struct Model {
+    name: String,
+    isa: Isa,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    chat_template: ChatTemplate,
+    embedding: Embedding,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    head: Linear,
+    rope: Rope,
+}
+
+impl Model {
+    /// Loads a `.gguf` file, a `.safetensors` file with its JSON files beside it, or a folder of those.
+    ///
+    /// # Errors
+    /// Those of [`Weights::open`], [`Tokenizer::of`] and [`ChatTemplate::of`].
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self, Error> {
+        let weights = Weights::open(path)?;
+        let tokenizer = Tokenizer::of(&weights)?;
+        let chat_template = ChatTemplate::of(&weights, &tokenizer)?;
+        let config = weights.config().clone();
+        let isa = options.isa.unwrap_or_else(Isa::best);
+        let blocks = (0..config.layers)
+            .map(|layer| block(&weights, isa, layer))
+            .collect::<Result<_, Error>>()?;
+        let table = weights.tensor("model.embed_tokens.weight")?;
+        let (embedding, head) = if config.tied_head {
+            (Embedding::Tied, Linear::new(isa, &table, config.hidden))
+        } else {
+            let head = weights.tensor("lm_head.weight")?;
+            (Embedding::Own(table), Linear::new(isa, &head, config.hidden))
+        };
+        let file_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self {
+            name: options.name.clone().unwrap_or_else(file_name),
+            isa,
+            norm: RmsNorm::new(weights.tensor("model.norm.weight")?, config.rms_eps),
+            rope: Rope::new(config.max_positions, config.head_dim, config.rope_theta),
+            config,
+            tokenizer,
+            chat_template,
+            embedding,
+            blocks,
+            head,
+        })
+    }
+
+    /// The name that adapters give as their base.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The instruction set that runs it.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// The shapes and constants.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The chat template.
+    pub fn chat_template(&self) -> &ChatTemplate {
+        &self.chat_template
+    }
+
+    /// Bytes of packed weights in memory; grows once when training begins.
+    pub fn size_bytes(&self) -> usize {
+        let linears = self.blocks.iter().flat_map(|block| &block.projections);
+        let table = match &self.embedding {
+            Embedding::Own(table) => size_of_val(&table[..]),
+            Embedding::Tied => 0,
+        };
+        linears.chain([&self.head]).map(Linear::size_bytes).sum::<usize>() + table
+    }
+
+    /// What the blocks need in a pass over a sequence.
+    pub(crate) fn pass<'a>(
+        &'a self,
+        adapter: Option<&'a Adapter>,
+        dropout: Option<u64>,
+    ) -> Pass<'a> {
+        Pass { isa: self.isa, config: &self.config, rope: &self.rope, adapter, dropout }
+    }
+
+    /// The residual that the first block reads, `[T, C]`.
+    pub(crate) fn embed(&self, tokens: &[u32], out: &mut [f32]) {
+        self.embedding.forward(&self.head, tokens, out);
+    }
+
+    /// The blocks, first to last.
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The normalisation before the head.
+    pub(crate) fn norm(&self) -> &RmsNorm {
+        &self.norm
+    }
+
+    /// The head.
+    pub(crate) fn head(&self) -> &Linear {
+        &self.head
+    }
+}
+
+fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
+    let config = weights.config();
+    let norm = |name: &str| {
+        let weight = weights.tensor(&format!("model.layers.{layer}.{name}.weight"))?;
+        Ok::<_, Error>(RmsNorm::new(weight, config.rms_eps))
+    };
+    let linear = |projection: Projection| {
+        let module = projection.module();
+        let name = format!("model.layers.{layer}.{module}.{projection}.weight");
+        let [inputs, _] = projection.shape(config);
+        Ok::<_, Error>(Linear::new(isa, &weights.tensor(&name)?, inputs))
+    };
+    let [q, k, v, o, gate, up, down] = Projection::ALL.map(linear);
+    Ok(Block {
+        layer,
+        attention_norm: norm("input_layernorm")?,
+        mlp_norm: norm("post_attention_layernorm")?,
+        projections: [q?, k?, v?, o?, gate?, up?, down?],
+    })
+}

@@ -1,0 +1,171 @@
+//! One example through the whole model: its loss, and the gradients of that by an adapter.
+
+use crate::error::Error;
+use crate::example::Example;
+use crate::kernels::{Buffer, Output, gemm};
+use crate::layers::block::{Scratch, Tape};
+use crate::layers::head::{self, Gradient, Rows, Sums};
+use crate::lora::{Adapter, Gradients};
+use crate::model::Model;
+
+/// The memory that examples pass through, kept between them.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    tapes: Vec<Tape>,
+    scratch: Scratch,
+    /// The residual, `[T, C]`.
+    x: Buffer,
+    dx: Buffer,
+    logits: Buffer,
+}
+
+/// What is asked of a pass with gradients.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// The adapter that learns.
+    pub(crate) adapter: &'a Adapter,
+    /// Where its gradients are added.
+    pub(crate) gradients: &'a mut Gradients,
+    /// What each row's loss is multiplied by, beside its weight.
+    pub(crate) scale: f32,
+    /// The key of the masks of this pass.
+    pub(crate) dropout: u64,
+}
+
+/// The rows that carry loss, gathered.
+struct Gathered {
+    rows: Vec<usize>,
+    targets: Vec<u32>,
+    weights: Vec<f32>,
+    /// The residual of those rows, `[N, C]`.
+    x: Vec<f32>,
+    normed: Vec<f32>,
+}
+
+impl Model {
+    /// The loss sums of an example, without gradients.
+    pub(crate) fn loss(
+        &self,
+        adapter: Option<&Adapter>,
+        example: &Example,
+        workspace: &mut Workspace,
+    ) -> Result<Sums, Error> {
+        self.check(example)?;
+        let pass = self.pass(adapter, None);
+        let Workspace { tapes, scratch, x, logits, .. } = workspace;
+        // One tape serves all blocks: nothing is read back.
+        tapes.resize_with(tapes.len().max(1), Tape::default);
+        x.resize(example.tokens.len() * self.config().hidden);
+        self.embed(&example.tokens, x);
+        for block in self.blocks() {
+            block.forward(&pass, x, &mut tapes[0], scratch);
+        }
+        let gathered = self.gather(example, x);
+        Ok(head::loss(self.isa(), self.head(), gathered.rows(), None, logits))
+    }
+
+    /// The loss sums of an example, and its gradients added.
+    pub(crate) fn loss_and_gradients(
+        &self,
+        step: &mut Step<'_>,
+        example: &Example,
+        workspace: &mut Workspace,
+    ) -> Result<Sums, Error> {
+        self.check(example)?;
+        let pass = self.pass(Some(step.adapter), Some(step.dropout));
+        let Workspace { tapes, scratch, x, dx, logits } = workspace;
+        tapes.resize_with(self.blocks().len(), Tape::default);
+        x.resize(example.tokens.len() * self.config().hidden);
+        self.embed(&example.tokens, x);
+        for (block, tape) in self.blocks().iter().zip(&mut *tapes) {
+            block.forward(&pass, x, tape, scratch);
+        }
+        let gathered = self.gather(example, x);
+        let mut dnormed = vec![0.0; gathered.x.len()];
+        let gradient = Gradient { dx: &mut dnormed, scale: step.scale };
+        let sums = head::loss(self.isa(), self.head(), gathered.rows(), Some(gradient), logits);
+        let mut drows = vec![0.0; gathered.x.len()];
+        self.norm().backward(self.isa(), &gathered.x, &dnormed, &mut drows);
+        dx.resize(x.len());
+        dx.fill(0.0);
+        let hidden = self.config().hidden;
+        for (row, drow) in gathered.rows.iter().zip(drows.chunks_exact(hidden)) {
+            dx[row * hidden..(row + 1) * hidden].copy_from_slice(drow);
+        }
+        for (block, tape) in self.blocks().iter().zip(&*tapes).rev() {
+            block.backward(&pass, (&mut *dx, step.gradients), tape, scratch);
+        }
+        Ok(sums)
+    }
+
+    /// The logits after each token of a sequence, `[T, V]`.
+    ///
+    /// For short sequences and for checks: the whole `[T, V]` stands in memory.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] and [`Error::Token`] where the tokens do not fit the model.
+    pub fn logits(&self, adapter: Option<&Adapter>, tokens: &[u32]) -> Result<Vec<f32>, Error> {
+        let weights = vec![1.0; tokens.len()];
+        let example = Example { tokens: tokens.to_vec(), weights };
+        self.check(&example)?;
+        let pass = self.pass(adapter, None);
+        let (mut tape, mut scratch) = (Tape::default(), Scratch::default());
+        let mut x = Buffer::zeros(tokens.len() * self.config().hidden);
+        self.embed(tokens, &mut x);
+        for block in self.blocks() {
+            block.forward(&pass, &mut x, &mut tape, &mut scratch);
+        }
+        let mut normed = Buffer::zeros(x.len());
+        self.norm().forward(self.isa(), &x, &mut normed);
+        let mut logits = vec![0.0; tokens.len() * self.config().vocab];
+        let out = Output::to(&mut logits, self.config().vocab);
+        gemm(self.isa(), tokens.len(), &[self.head().forward(&normed)], out);
+        Ok(logits)
+    }
+
+    /// Refuses what no kernel could work off.
+    pub(crate) fn check(&self, example: &Example) -> Result<(), Error> {
+        let tokens = example.tokens.len();
+        if tokens > self.config().max_positions {
+            let limit = self.config().max_positions;
+            return Err(Error::TooLong { tokens, limit });
+        }
+        let vocabulary = self.config().vocab;
+        match example.tokens.iter().find(|token| **token as usize >= vocabulary) {
+            Some(token) => Err(Error::Token { token: *token, vocabulary }),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows whose next token carries loss, out of the last block's residual.
+    fn gather(&self, example: &Example, residual: &[f32]) -> Gathered {
+        let hidden = self.config().hidden;
+        let rows: Vec<usize> = (1..example.tokens.len())
+            .filter(|next| example.weights[*next] > 0.0)
+            .map(|next| next - 1)
+            .collect();
+        let x: Vec<f32> = rows
+            .iter()
+            .flat_map(|row| &residual[row * hidden..(row + 1) * hidden])
+            .copied()
+            .collect();
+        let mut normed = vec![0.0; x.len()];
+        self.norm().forward(self.isa(), &x, &mut normed);
+        Gathered {
+            targets: rows.iter().map(|row| example.tokens[row + 1]).collect(),
+            weights: rows.iter().map(|row| example.weights[row + 1]).collect(),
+            rows,
+            x,
+            normed,
+        }
+    }
+}
+
+impl Gathered {
+    fn rows(&self) -> Rows<'_> {
+        Rows { x: &self.normed, targets: &self.targets, weights: &self.weights }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The whole engine against PyTorch and PEFT; numbers and scripts in `tests/golden/`.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::lora::{Tensors, read_tensors, sites, transpose};
+use crate::model::LoadOptions;
+use crate::{ChatMessage, Isa};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+}
+
+/// `|found - expected| / |expected|` in L2.
+fn distance(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
+    let size: f64 = expected.iter().copied().map(square).sum();
+    (error / size).sqrt()
+}
+
+fn tiny(isa: Isa) -> Model {
+    let options = LoadOptions { isa: Some(isa), ..LoadOptions::default() };
+    Model::load(&golden("tiny-llama"), &options).unwrap()
+}
+
+fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
+    let text = std::fs::read_to_string(golden("tiny-training/examples.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let list = |value: &serde_json::Value| -> Vec<i64> {
+        value.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
+    };
+    json.as_array()
+        .unwrap()
+        .iter()
+        .map(|conversation| {
+            let messages = conversation["messages"].as_array().unwrap().iter();
+            let messages = messages
+                .map(|message| ChatMessage::new(text(&message["role"]), text(&message["content"])))
+                .collect();
+            let tokens =
+                list(&conversation["ids"]).into_iter().map(|id| u32::try_from(id).unwrap());
+            let labels = list(&conversation["labels"]);
+            let weights = labels.iter().map(|label| f32::from(u8::from(*label >= 0)));
+            (messages, Example { tokens: tokens.collect(), weights: weights.collect() })
+        })
+        .collect()
+}
+
+/// Loss and gradients of `example`, the latter by PEFT's names and in PEFT's shapes.
+fn computed(model: &Model, adapter: &Adapter, example: &Example) -> (f64, Tensors) {
+    let mut gradients = Gradients::zeros(adapter);
+    let scale = 1.0 / example.loss_tokens() as f32;
+    let mut step = Step { adapter, gradients: &mut gradients, scale, dropout: 0 };
+    let sums = model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap();
+    let mut named = Tensors::new();
+    for ((layer, projection), pair) in sites(model.config()).zip(gradients.pairs()) {
+        let prefix = format!(
+            "base_model.model.model.layers.{layer}.{}.{projection}.lora_",
+            projection.module()
+        );
+        let [inputs, outputs] = projection.shape(model.config());
+        let rank = adapter.config().rank;
+        named.insert(format!("{prefix}A.weight"), (vec![rank, inputs], pair.a.clone()));
+        let b = transpose(&pair.b, outputs);
+        named.insert(format!("{prefix}B.weight"), (vec![outputs, rank], b));
+    }
+    (sums.loss / sums.weight, named)
+}
+
+fn assert_gradients(computed: &Tensors, expected: &Tensors) {
+    for (name, (shape, found)) in computed {
+        let (expected_shape, expected) = &expected[&format!("gradient.{name}")];
+        assert_eq!(shape, expected_shape, "{name}");
+        let far = distance(found, expected);
+        assert!(far < 1e-4, "{name}: {far:e}");
+    }
+}
+
+#[test]
+fn conversations_become_the_tokens_and_labels_of_the_reference() {
+    let model = tiny(Isa::best());
+    for (messages, expected) in conversations() {
+        let example = model.example(&messages).unwrap();
+        assert_eq!(example.tokens, expected.tokens);
+        assert_eq!(example.weights, expected.weights);
+    }
+}
+
+#[test]
+fn loss_logits_and_gradients_are_those_of_the_reference_on_every_instruction_set() {
+    let expected = read_tensors(&golden("tiny-training/expected.safetensors")).unwrap();
+    let (_, example) = conversations().swap_remove(0);
+    for isa in Isa::available() {
+        let model = tiny(isa);
+        let adapter = Adapter::load(&golden("tiny-training/adapter"), &model).unwrap();
+        let logits = model.logits(Some(&adapter), &example.tokens).unwrap();
+        let far = distance(&logits, &expected["logits"].1);
+        assert!(far < 1e-5, "{}: {far:e}", isa.name());
+        let (loss, gradients) = computed(&model, &adapter, &example);
+        assert!((loss - f64::from(expected["loss"].1[0])).abs() < 1e-5, "{loss}");
+        assert_eq!(gradients.len(), 2 * 7 * 2);
+        assert_gradients(&gradients, &expected);
+    }
+}
+
+#[test]
+fn the_gguf_file_computes_what_the_safetensors_compute() {
+    let (_, example) = conversations().swap_remove(1);
+    let options = LoadOptions::default();
+    let gguf = Model::load(&golden("tiny-llama/model.gguf"), &options).unwrap();
+    let folder = Model::load(&golden("tiny-llama"), &options).unwrap();
+    let logits = |model: &Model| model.logits(None, &example.tokens).unwrap();
+    assert_eq!(logits(&gguf), logits(&folder));
+}
+
+#[test]
+fn one_thread_and_three_give_the_same_bits() {
+    let (_, example) = conversations().swap_remove(1);
+    let model = tiny(Isa::best());
+    let adapter = Adapter::load(&golden("tiny-training/adapter"), &model).unwrap();
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| computed(&model, &adapter, &example))
+    };
+    let (one, three) = (on(1), on(3));
+    assert_eq!(one.0.to_bits(), three.0.to_bits());
+    assert_eq!(one.1, three.1);
+}

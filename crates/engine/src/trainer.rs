@@ -1,0 +1,314 @@
+//! Training an adapter: batches, epochs, and the steps of the optimizer.
+
+mod checkpoint;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::evaluate::{self, Evaluation};
+use crate::example::Example;
+use crate::layers::dropout::key;
+use crate::layers::head::Sums;
+use crate::lora::{Adapter, Gradients, LoraConfig};
+use crate::model::Model;
+use crate::optimizer::{AdamW, clip};
+use crate::schedule::Schedule;
+use crate::sequence::{Step, Workspace};
+pub use checkpoint::CheckpointError;
+
+/// How an adapter is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainOptions {
+    /// Times that each example is seen; 3 by default.
+    pub epochs: usize,
+    /// Examples in one step of the optimizer; 4 by default. Their gradients are accumulated one by one.
+    pub batch_size: usize,
+    /// The rate after the warm-up; 2e-4 by default, the usual one for LoRA.
+    pub learning_rate: f32,
+    /// What is taken off the weights in each step, times the rate; 0 by default.
+    pub weight_decay: f32,
+    /// The part of all steps in which the rate rises; 0.03 by default.
+    pub warmup_fraction: f32,
+    /// The rate's course after it; a cosine by default.
+    pub schedule: Schedule,
+    /// The L2 norm to which greater gradients are scaled down; 1 by default.
+    pub max_gradient_norm: f32,
+    /// Longer examples are cut; 2,048 by default, which needs about 3 GB with `SmolLM2` of 135 million weights.
+    pub max_tokens: usize,
+    /// For the adapter's first weights, the order of the examples and the dropout; 42 by default.
+    pub seed: u64,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            batch_size: 4,
+            learning_rate: 2e-4,
+            weight_decay: 0.0,
+            warmup_fraction: 0.03,
+            schedule: Schedule::default(),
+            max_gradient_norm: 1.0,
+            max_tokens: 2048,
+            seed: 42,
+        }
+    }
+}
+
+impl TrainOptions {
+    fn checked(self) -> Result<Self, Error> {
+        let numbers = [
+            ("epochs", self.epochs as f64, 1.0..=1e6, "not from 1 to 1000000"),
+            ("batch_size", self.batch_size as f64, 1.0..=1e6, "not from 1 to 1000000"),
+            ("max_tokens", self.max_tokens as f64, 2.0..=1e9, "not at least 2"),
+            ("learning_rate", self.learning_rate.into(), 0.0..=1.0, "not from 0 to 1"),
+            ("weight_decay", self.weight_decay.into(), 0.0..=1.0, "not from 0 to 1"),
+            ("warmup_fraction", self.warmup_fraction.into(), 0.0..=1.0, "not from 0 to 1"),
+            ("max_gradient_norm", self.max_gradient_norm.into(), 1e-6..=1e9, "not above 0"),
+        ];
+        for (option, value, range, reason) in numbers {
+            if !range.contains(&value) {
+                return Err(Error::Option { option, value, reason });
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// What one step of the optimizer did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The step, from 1.
+    pub step: usize,
+    /// The steps of all epochs.
+    pub total_steps: usize,
+    /// The epoch that the step belongs to, from 1.
+    pub epoch: usize,
+    /// Whether it was that epoch's last step.
+    pub epoch_ended: bool,
+    /// The batch's mean loss over tokens that carry loss, by their weights, in nats; before the step.
+    pub loss: f64,
+    /// The share of those tokens that the model would have chosen itself.
+    pub token_accuracy: f64,
+    /// The learning rate of the step.
+    pub learning_rate: f32,
+    /// The L2 norm of the gradients before they were clipped.
+    pub gradient_norm: f64,
+    /// Tokens in the batch, with and without loss.
+    pub tokens: usize,
+    /// Wall time of the step.
+    pub seconds: f64,
+}
+
+/// An adapter in training.
+#[derive(Debug)]
+pub struct Trainer {
+    model: Arc<Model>,
+    options: TrainOptions,
+    train: Vec<Example>,
+    valid: Vec<Example>,
+    adapter: Adapter,
+    optimizer: AdamW,
+    gradients: Gradients,
+    workspace: Workspace,
+    /// Steps taken.
+    step: usize,
+    /// The epoch that `order` is for.
+    epoch: usize,
+    order: Vec<usize>,
+}
+
+impl Trainer {
+    /// A fresh adapter to be trained on `train`, measured on `valid` (which may be empty).
+    ///
+    /// # Errors
+    /// [`Error::Option`] for impossible options, [`Error::NoExamples`] where `train` is empty, [`Error::NoLoss`] where
+    /// an example has no token with loss within `max_tokens`, [`Error::TooLong`] and [`Error::Token`] where an
+    /// example does not fit the model.
+    pub fn new(
+        model: Arc<Model>,
+        lora: &LoraConfig,
+        options: TrainOptions,
+        train: Vec<Example>,
+        valid: Vec<Example>,
+    ) -> Result<Self, Error> {
+        let adapter = Adapter::new(&model, lora, options.seed)?;
+        Self::with_adapter(model, adapter, options, train, valid)
+    }
+
+    /// Goes on training `adapter` on other examples.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_adapter(
+        model: Arc<Model>,
+        adapter: Adapter,
+        options: TrainOptions,
+        train: Vec<Example>,
+        valid: Vec<Example>,
+    ) -> Result<Self, Error> {
+        let options = options.checked()?;
+        let train = prepared(&model, train, options.max_tokens)?;
+        let valid = prepared(&model, valid, options.max_tokens)?;
+        if train.is_empty() {
+            return Err(Error::NoExamples);
+        }
+        let optimizer = AdamW::new(&adapter, options.weight_decay);
+        let gradients = Gradients::zeros(&adapter);
+        let order = order(train.len(), options.seed, 0);
+        Ok(Self {
+            model,
+            options,
+            train,
+            valid,
+            adapter,
+            optimizer,
+            gradients,
+            workspace: Workspace::default(),
+            step: 0,
+            epoch: 0,
+            order,
+        })
+    }
+
+    /// Steps taken.
+    pub fn steps_done(&self) -> usize {
+        self.step
+    }
+
+    /// The steps of all epochs.
+    pub fn total_steps(&self) -> usize {
+        self.options.epochs * self.steps_per_epoch()
+    }
+
+    /// The steps of one epoch: a last, smaller batch is one too.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.train.len().div_ceil(self.options.batch_size)
+    }
+
+    /// The adapter as it is now.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// The adapter, when training is over.
+    pub fn into_adapter(self) -> Adapter {
+        self.adapter
+    }
+
+    /// Takes the next step; none when all are taken.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] where the loss or the gradients are no longer finite; the adapter is as before the step.
+    pub fn step(&mut self) -> Result<Option<StepReport>, Error> {
+        if self.step >= self.total_steps() {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let (epoch, place) =
+            (self.step / self.steps_per_epoch(), self.step % self.steps_per_epoch());
+        if epoch != self.epoch {
+            self.order = order(self.train.len(), self.options.seed, epoch);
+            self.epoch = epoch;
+        }
+        let first = place * self.options.batch_size;
+        let last = self.train.len().min(first + self.options.batch_size);
+        let batch = self.order[first..last].to_vec();
+        self.gradients.clear();
+        let sums = self.accumulate(&batch)?;
+        let gradient_norm = clip(&mut self.gradients, self.options.max_gradient_norm);
+        if !(sums.loss.is_finite() && gradient_norm.is_finite()) {
+            return Err(Error::Diverged { step: self.step + 1 });
+        }
+        let learning_rate = self.learning_rate();
+        self.optimizer.step(&mut self.adapter, &self.gradients, learning_rate);
+        self.step += 1;
+        Ok(Some(StepReport {
+            step: self.step,
+            total_steps: self.total_steps(),
+            epoch: epoch + 1,
+            epoch_ended: self.step.is_multiple_of(self.steps_per_epoch()),
+            loss: sums.loss / sums.weight,
+            token_accuracy: sums.correct as f64 / sums.rows as f64,
+            learning_rate,
+            gradient_norm,
+            tokens: batch.iter().map(|index| self.train[*index].tokens.len()).sum(),
+            seconds: start.elapsed().as_secs_f64(),
+        }))
+    }
+
+    /// The loss and accuracy on the validation examples; of nothing where there are none.
+    ///
+    /// # Errors
+    /// None that [`Trainer::new`] has not ruled out.
+    pub fn validate(&mut self) -> Result<Evaluation, Error> {
+        let adapter = Some(&self.adapter);
+        evaluate::run(&self.model, adapter, &self.valid, &mut self.workspace)
+    }
+
+    /// The gradients of a batch's mean loss.
+    fn accumulate(&mut self, batch: &[usize]) -> Result<Sums, Error> {
+        let weight: f64 = batch.iter().map(|index| self.train[*index].weight()).sum();
+        let mut sums = Sums::default();
+        for index in batch {
+            let mut step = Step {
+                adapter: &self.adapter,
+                gradients: &mut self.gradients,
+                scale: inverse(weight),
+                dropout: key(&[self.options.seed, self.step as u64, *index as u64]),
+            };
+            let example = &self.train[*index];
+            let part = self.model.loss_and_gradients(&mut step, example, &mut self.workspace)?;
+            sums = sums.plus(part);
+        }
+        Ok(sums)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share from 0 to 1 of the steps"
+    )]
+    fn learning_rate(&self) -> f32 {
+        let total = self.total_steps();
+        let warmup = (f64::from(self.options.warmup_fraction) * total as f64).ceil() as usize;
+        self.options.learning_rate * self.options.schedule.factor(self.step, warmup, total)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the type of the gradients")]
+fn inverse(weight: f64) -> f32 {
+    (1.0 / weight) as f32
+}
+
+/// The examples cut to `max_tokens`, each with loss and fit for the model.
+fn prepared(
+    model: &Model,
+    mut examples: Vec<Example>,
+    max_tokens: usize,
+) -> Result<Vec<Example>, Error> {
+    for (index, example) in examples.iter_mut().enumerate() {
+        if example.tokens.len() > max_tokens {
+            tracing::warn!(index, tokens = example.tokens.len(), max_tokens, "an example is cut");
+            example.truncate(max_tokens);
+        }
+        model.check(example)?;
+        if example.loss_tokens() == 0 {
+            return Err(Error::NoLoss { index });
+        }
+    }
+    Ok(examples)
+}
+
+/// The order of the examples in an epoch.
+fn order(count: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(key(&[seed, epoch as u64])));
+    order
+}
