@@ -211,7 +211,6 @@ impl ModelConfig {
             ("head size", self.head_dim),
             ("intermediate size", self.intermediate),
             ("vocabulary", self.vocab),
-            ("positions", self.max_positions),
         ];
         let impossible =
             |key, value: f64, reason| Err(ConfigError::Impossible { key, value, reason });
@@ -219,6 +218,14 @@ impl ModelConfig {
             if value == 0 || value > LIMIT {
                 return impossible(key, value as f64, "which is not from 1 to 268435456");
             }
+        }
+        // Every other size must match a tensor in the file; the rotary table grows with this one alone.
+        if self.max_positions == 0 || self.max_positions > 1 << 20 {
+            return impossible(
+                "positions",
+                self.max_positions as f64,
+                "which is not from 1 to 1048576",
+            );
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return impossible(

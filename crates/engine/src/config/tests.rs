@@ -46,6 +46,7 @@ fn impossible_numbers_are_refused() {
     insta::assert_snapshot!(with("num_key_value_heads", json!(4)), @"`key and value heads` is 4, which does not divide the query heads");
     insta::assert_snapshot!(with("num_attention_heads", json!(0)), @"`heads` is 0, which is not from 1 to 268435456");
     insta::assert_snapshot!(with("num_hidden_layers", json!(1_u64 << 40)), @"`layers` is 1099511627776, which is not from 1 to 268435456");
+    insta::assert_snapshot!(with("max_position_embeddings", json!(1 << 21)), @"`positions` is 2097152, which is not from 1 to 1048576");
     insta::assert_snapshot!(with("head_dim", json!(7)), @"`head size` is 7, which is odd");
     insta::assert_snapshot!(with("rms_norm_eps", json!(0.0)), @"`rms epsilon` is 0, which is not a positive number");
     insta::assert_snapshot!(with("eos_token_id", json!(49152)), @"`a special token` is 49152, which is outside the vocabulary");
