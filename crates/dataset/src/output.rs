@@ -39,7 +39,7 @@ pub struct Written {
 
 /// A file in the making: a temporary one beside the place it is meant for.
 ///
-/// Dropped, it leaves nothing behind; [`commit`] puts it in place.
+/// Dropped, it leaves nothing behind; [`finish`](Self::finish) and [`commit`] put it in place.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -72,8 +72,12 @@ impl Output {
         Ok(Self { path: path.to_owned(), target, file, bytes: 0, lines: 0, hash: Sha256::new() })
     }
 
-    /// Ends the writing, with the content on the disk.
-    fn finish(self) -> Result<Finished, FileError> {
+    /// Ends the writing, with the content on the disk but not yet in place.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when the rest cannot be written, as on a full disk.
+    pub fn finish(self) -> Result<Finished, FileError> {
         let fail = |error| FileError::new(&self.path, error);
         let file = self.file.into_inner().map_err(|error| fail(error.into_error()))?;
         file.as_file().sync_all().map_err(fail)?;
@@ -101,18 +105,32 @@ impl Write for Output {
     }
 }
 
-/// Puts `outputs` in place and removes the files at `removals`: all of it, or nothing on an error.
+/// A file that is written and not yet in place; dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Finished {
+    written: Written,
+    target: PathBuf,
+    file: TempPath,
+}
+
+impl Finished {
+    /// What the file will be.
+    pub fn written(&self) -> &Written {
+        &self.written
+    }
+}
+
+/// Puts `files` in place and removes those at `removals`: all of it, or nothing on an error.
 ///
 /// Each file is whole at every moment. A process that is killed between two of them leaves new files beside old ones.
 ///
 /// # Errors
 ///
-/// [`FileError`] when a file cannot be finished or put in place; what was there before is then there again.
-pub fn commit(outputs: Vec<Output>, removals: &[&Path]) -> Result<Vec<Written>, FileError> {
-    let finished = outputs.into_iter().map(Output::finish).collect::<Result<Vec<_>, _>>()?;
+/// [`FileError`] when a file cannot be put in place or removed; what was there before is then there again.
+pub fn commit(files: Vec<Finished>, removals: &[&Path]) -> Result<Vec<Written>, FileError> {
     let mut done = Done::default();
-    let mut written = Vec::with_capacity(finished.len());
-    for file in finished {
+    let mut written = Vec::with_capacity(files.len());
+    for file in files {
         let fail = |error| FileError::new(&file.written.path, error);
         done.keep(&file.target).map_err(fail)?;
         file.file.persist(&file.target).map_err(|error| fail(error.error))?;
@@ -130,12 +148,6 @@ pub fn commit(outputs: Vec<Output>, removals: &[&Path]) -> Result<Vec<Written>, 
     }
     done.complete = true;
     Ok(written)
-}
-
-struct Finished {
-    written: Written,
-    target: PathBuf,
-    file: TempPath,
 }
 
 /// What was put in place so far, undone when dropped before it is final.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 use crate::frame::Row;
 use crate::table::Columns;
@@ -20,6 +22,38 @@ pub struct Record {
     pub reasoning: String,
     /// The response.
     pub response: String,
+}
+
+impl Record {
+    /// A name for the record's content, wherever it stands: the first 16 bytes of the SHA-256 of its three texts.
+    pub fn content_hash(&self) -> ContentHash {
+        let mut hash = Sha256::new();
+        for text in [&self.question, &self.reasoning, &self.response] {
+            // The length keeps the borders between the texts apart from the texts.
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest = hash.finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        ContentHash(u128::from_be_bytes(first))
+    }
+}
+
+/// The name of a record's content; it prints as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(u128);
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Serialize for ContentHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Parses the JSON text `bytes` of the record at `place`.

@@ -33,6 +33,8 @@ pub enum Reason {
     NotUtf8,
     /// The row has more or fewer cells than the table has columns.
     WrongColumns,
+    /// The record says the same as an earlier one, but for case, white space and punctuation.
+    Repeat,
     /// The record is longer than [`Limits::record_bytes`](crate::Limits::record_bytes).
     TooLarge,
     /// The record nests deeper than [`Limits::depth`](crate::Limits::depth).
@@ -54,6 +56,7 @@ impl Reason {
             Self::LoneSurrogate => "lone_surrogate",
             Self::NotUtf8 => "not_utf8",
             Self::WrongColumns => "wrong_columns",
+            Self::Repeat => "repeat",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
         }
@@ -72,6 +75,7 @@ impl Reason {
             Self::LoneSurrogate => "holds half of a surrogate pair",
             Self::NotUtf8 => "is not UTF-8",
             Self::WrongColumns => "has another number of cells than the first line",
+            Self::Repeat => "repeats an earlier one",
             Self::TooLarge => "is too large",
             Self::TooDeep => "is nested too deep",
         }

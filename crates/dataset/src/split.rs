@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::Fraction;
+use crate::words::mix;
 
 /// The fewest validation examples, where there are any.
 pub const MIN_VALID: usize = 5;
@@ -36,9 +37,58 @@ pub struct Split {
 /// assert_eq!((split.train.len(), split.valid.len()), (15, 5));
 /// ```
 pub fn split(count: usize, fraction: Fraction, seed: u64) -> Split {
-    let mut train: Vec<usize> = (0..count).collect();
-    train.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let valid = train.split_off(count - valid_count(count, fraction));
+    let alone: Vec<usize> = (0..count).collect();
+    split_groups(&alone, fraction, seed)
+}
+
+/// Like [`split`], and never takes a group apart.
+///
+/// `groups` names each example's group, as [`Groups::first`](crate::Groups) does. Where every example is alone, the
+/// split is that of [`split`]. Otherwise validation gets whole groups, in the shuffled order, as long as they fit into
+/// its share; so it can be smaller than its share, by less than the smallest group that did not fit.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, split_groups};
+///
+/// let split = split_groups(&[0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], Fraction::TENTH, 42);
+/// assert_eq!(split.valid.contains(&0), split.valid.contains(&1));
+/// ```
+pub fn split_groups(groups: &[usize], fraction: Fraction, seed: u64) -> Split {
+    let count = groups.len();
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut sizes = vec![0_usize; groups.iter().max().map_or(0, |last| last + 1)];
+    for &group in groups {
+        sizes[group] += 1;
+    }
+    let mut room = valid_count(count, fraction);
+    let mut validates = vec![None; sizes.len()];
+    for &index in order.iter().rev() {
+        let group = groups[index];
+        if validates[group].is_none() {
+            let fits = sizes[group] <= room;
+            validates[group] = Some(fits);
+            room -= if fits { sizes[group] } else { 0 };
+        }
+    }
+    let (valid, train) =
+        order.into_iter().partition(|&index| validates[groups[index]] == Some(true));
+    Split { train, valid }
+}
+
+/// Decides each example's side by its own key, so that more examples never move one.
+///
+/// `keys` holds a hash of each example's content; examples with the same key stand on the same side. An example
+/// validates where its key, mixed with `seed`, falls into `fraction` of all values, so that the sizes are only about
+/// right and no minimum holds. Both sides are in the order of the mixed keys.
+pub fn split_stable(keys: &[u64], fraction: Fraction, seed: u64) -> Split {
+    let mixed = |index: usize| mix(keys[index] ^ mix(seed));
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_cached_key(|&index| (mixed(index), index));
+    let bound = fraction.of(usize::MAX) as u64;
+    let (valid, train) = order.into_iter().partition(|&index| mixed(index) < bound);
     Split { train, valid }
 }
 
@@ -88,6 +138,32 @@ mod tests {
             split(12, Fraction::TENTH, 42),
             Split { train: vec![7, 1, 11, 4, 6, 9, 3], valid: vec![10, 2, 0, 8, 5] }
         );
+    }
+
+    #[test]
+    fn a_group_stays_together_and_the_sizes_stay_near() {
+        // 100 examples, of which 0 to 29 form 10 groups of three.
+        let groups: Vec<usize> = (0..100).map(|i| if i < 30 { i - i % 3 } else { i }).collect();
+        for seed in 0..50 {
+            let split = split_groups(&groups, Fraction::TENTH, seed);
+            assert_eq!((split.train.len(), split.valid.len()), (90, 10), "{seed}");
+            let train: Vec<usize> = split.train.iter().map(|&index| groups[index]).collect();
+            assert!(split.valid.iter().all(|&index| !train.contains(&groups[index])), "{seed}");
+        }
+        assert_eq!(split_groups(&[0; 20], Fraction::TENTH, 1).valid.len(), 0);
+    }
+
+    #[test]
+    fn a_stable_split_never_moves_an_example() {
+        let keys: Vec<u64> = (0..10_000).map(|number| mix(number * 7)).collect();
+        let small = split_stable(&keys[..5_000], Fraction::TENTH, 42);
+        let large = split_stable(&keys, Fraction::TENTH, 42);
+        assert!(small.valid.iter().all(|index| large.valid.contains(index)));
+        assert!(large.valid.iter().all(|index| *index >= 5_000 || small.valid.contains(index)));
+        assert!((900..1_100).contains(&large.valid.len()), "{}", large.valid.len());
+        assert_ne!(split_stable(&keys, Fraction::TENTH, 43).valid, large.valid);
+        assert_eq!(split_stable(&[5, 5, 5], "0.5".parse().unwrap(), 42).valid.len() % 3, 0);
+        assert_eq!(split_stable(&keys, "0".parse().unwrap(), 42).valid.len(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::output::{FileError, Output, Written, commit};
+use crate::output::{FileError, Finished, Output, Written, commit};
 use crate::{Example, Split};
 
 /// Examples as JSONL lines in an unnamed temporary file; 8 bytes of memory an example.
@@ -77,26 +77,44 @@ impl Spool {
     ///
     /// [`FileError`] when a file cannot be written or put in place; both paths are then as they were before.
     pub fn write(mut self, split: &Split, train: &Path, valid: &Path) -> Result<Files, FileError> {
-        self.file.flush().map_err(|e| FileError::new(train, e))?;
-        let mut outputs = vec![self.copy(&split.train, train)?];
-        if split.valid.is_empty() {
-            let removed_valid = valid.exists();
-            let mut written = commit(outputs, &[valid])?;
-            return Ok(Files { train: written.remove(0), valid: None, removed_valid });
+        let mut files = vec![self.copy(&split.train, train)?];
+        let mut removals: &[&Path] = &[valid];
+        if !split.valid.is_empty() {
+            files.push(self.copy(&split.valid, valid)?);
+            removals = &[];
         }
-        outputs.push(self.copy(&split.valid, valid)?);
-        let mut written = commit(outputs, &[])?;
-        let valid = written.pop();
-        Ok(Files { train: written.remove(0), valid, removed_valid: false })
+        let removed_valid = split.valid.is_empty() && valid.exists();
+        let mut written = commit(files, removals)?;
+        let second = written.split_off(1).pop();
+        Ok(Files { train: written.remove(0), valid: second, removed_valid })
     }
 
-    fn copy(&mut self, indices: &[usize], path: &Path) -> Result<Output, FileError> {
+    /// Writes the examples at `indices` to a file that is meant for `path`, not yet in place.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when the file cannot be written.
+    pub fn copy(&mut self, indices: &[usize], path: &Path) -> Result<Finished, FileError> {
+        let fail = |error| FileError::new(path, error);
+        self.file.flush().map_err(fail)?;
         let mut output = Output::create(path)?;
         for &index in indices {
-            let line = self.line(index).map_err(|e| FileError::new(path, e))?;
-            output.write_all(line).map_err(|e| FileError::new(path, e))?;
+            output.write_all(self.line(index).map_err(fail)?).map_err(fail)?;
         }
-        Ok(output)
+        output.finish()
+    }
+
+    /// The example at `index` again.
+    ///
+    /// # Errors
+    ///
+    /// An I/O error of the temporary file.
+    pub fn example(&mut self, index: usize) -> std::io::Result<Example> {
+        self.file.flush()?;
+        let end = self.file.stream_position()?;
+        let example = serde_json::from_slice(self.line(index)?)?;
+        self.file.seek(SeekFrom::Start(end))?;
+        Ok(example)
     }
 
     fn line(&mut self, index: usize) -> std::io::Result<&[u8]> {

@@ -1,0 +1,282 @@
+//! Records that say the same, or nearly the same.
+
+use std::collections::{HashMap, HashSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::Record;
+use crate::minhash::{BANDS, Bands, bands, jaccard};
+use crate::words::{hash_words, shingles, words};
+
+/// How many different groups a record is compared with in one band, so that boilerplate stays cheap.
+const COMPARED: usize = 8;
+
+/// A growing list of records that knows which of them repeat each other.
+///
+/// It holds about 200 bytes for each record, and none of the text.
+#[derive(Debug, Default)]
+pub struct Repeats {
+    /// The first record with each content, by a hash of its normalised texts.
+    contents: HashMap<u128, usize>,
+    bands: Vec<Bands>,
+    questions: Vec<u64>,
+}
+
+/// Two records whose questions are nearly the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// The earlier one.
+    pub first: usize,
+    /// The later one.
+    pub second: usize,
+    /// The share of three-word runs that the questions have in common.
+    pub similarity: f64,
+}
+
+/// Which records belong together because their questions are nearly the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Groups {
+    /// For each record the first record of its group, which may be itself.
+    pub first: Vec<usize>,
+    /// For each record the hash of its normalised question.
+    pub questions: Vec<u64>,
+    /// Each record that joined a group, with a record of the group that it resembles.
+    pub pairs: Vec<Pair>,
+}
+
+impl Repeats {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The earlier record that says the same as `record` but for case, white space and punctuation, if there is one.
+    ///
+    /// Otherwise `record` joins the list as the next one.
+    pub fn add(&mut self, record: &Record) -> Option<usize> {
+        let texts = [&record.question, &record.reasoning, &record.response].map(|text| words(text));
+        let next = self.bands.len();
+        let first = *self.contents.entry(content(&texts)).or_insert(next);
+        if first < next {
+            return Some(first);
+        }
+        let [question, ..] = texts;
+        self.bands.push(bands(&shingles(&question)));
+        self.questions.push(hash_words(&question));
+        None
+    }
+
+    /// Groups the records whose questions are alike to at least `threshold`, a share of three-word runs.
+    ///
+    /// Whether two records that look alike are so is decided on their questions themselves, which `question` gives.
+    ///
+    /// # Errors
+    ///
+    /// What `question` fails with.
+    pub fn groups<E>(
+        self,
+        threshold: f64,
+        mut question: impl FnMut(usize) -> Result<String, E>,
+    ) -> Result<Groups, E> {
+        let Self { bands, questions, .. } = self;
+        let mut search = Search {
+            groups: Groups { first: (0..bands.len()).collect(), questions, pairs: Vec::new() },
+            unlike: HashSet::new(),
+        };
+        let mut order: Vec<(u32, usize)> = Vec::with_capacity(bands.len());
+        for band in 0..BANDS {
+            order.clear();
+            order.extend(bands.iter().enumerate().map(|(record, bands)| (bands[band], record)));
+            order.sort_unstable();
+            for run in order.chunk_by(|a, b| a.0 == b.0) {
+                search.compare(run, threshold, &mut question)?;
+            }
+        }
+        Ok(search.finish())
+    }
+}
+
+struct Search {
+    groups: Groups,
+    /// Pairs that were looked at and are not alike.
+    unlike: HashSet<(usize, usize)>,
+}
+
+impl Search {
+    /// Compares each record of `run`, in their order, with the groups before it.
+    fn compare<E>(
+        &mut self,
+        run: &[(u32, usize)],
+        threshold: f64,
+        question: &mut impl FnMut(usize) -> Result<String, E>,
+    ) -> Result<(), E> {
+        let Some((&(_, first), rest)) = run.split_first() else { return Ok(()) };
+        let mut known: Vec<(usize, Option<Vec<u64>>)> = vec![(first, None)];
+        for &(_, record) in rest {
+            let mut own = None;
+            let mut joined = false;
+            for (other, set) in &mut known {
+                if self.root(*other) == self.root(record) {
+                    joined = true;
+                    continue;
+                }
+                if self.unlike.contains(&(*other, record)) {
+                    continue;
+                }
+                let mut load = |record| question(record).map(|text| shingles(&words(&text)));
+                if set.is_none() {
+                    *set = Some(load(*other)?);
+                }
+                if own.is_none() {
+                    own = Some(load(record)?);
+                }
+                let similarity =
+                    jaccard(set.as_deref().unwrap_or(&[]), own.as_deref().unwrap_or(&[]));
+                if similarity >= threshold {
+                    self.join(Pair { first: *other, second: record, similarity });
+                    joined = true;
+                } else {
+                    self.unlike.insert((*other, record));
+                }
+            }
+            if !joined && known.len() < COMPARED {
+                known.push((record, own));
+            }
+        }
+        Ok(())
+    }
+
+    fn root(&self, mut record: usize) -> usize {
+        while self.groups.first[record] != record {
+            record = self.groups.first[record];
+        }
+        record
+    }
+
+    fn join(&mut self, pair: Pair) {
+        let (a, b) = (self.root(pair.first), self.root(pair.second));
+        self.groups.first[a.max(b)] = a.min(b);
+        self.groups.pairs.push(pair);
+    }
+
+    fn finish(mut self) -> Groups {
+        for record in 0..self.groups.first.len() {
+            // Every record before this one points at its root already.
+            self.groups.first[record] = self.groups.first[self.groups.first[record]];
+        }
+        self.groups.pairs.sort_unstable_by_key(|pair| (pair.second, pair.first));
+        self.groups
+    }
+}
+
+/// The hash of a record's normalised texts.
+fn content(texts: &[Vec<String>; 3]) -> u128 {
+    let mut hash = Sha256::new();
+    for text in texts {
+        for word in text {
+            hash.update(word.as_bytes());
+            hash.update(b" ");
+        }
+        hash.update(b"\n");
+    }
+    let mut first = [0; 16];
+    first.copy_from_slice(&hash.finalize()[..16]);
+    u128::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Place;
+
+    const STEM: &str = "a 45 year old man comes to the clinic with three days of fever cough and pain on breathing in";
+
+    fn record(question: &str, response: &str) -> Record {
+        Record {
+            place: Place::default(),
+            question: question.to_owned(),
+            reasoning: "Because.".to_owned(),
+            response: response.to_owned(),
+        }
+    }
+
+    fn groups(questions: &[String]) -> Groups {
+        let mut repeats = Repeats::new();
+        for (index, question) in questions.iter().enumerate() {
+            assert_eq!(repeats.add(&record(question, &format!("answer {index}"))), None);
+        }
+        repeats.groups::<()>(0.6, |index| Ok(questions[index].clone())).unwrap()
+    }
+
+    #[test]
+    fn the_same_record_in_other_clothes_is_an_exact_repeat() {
+        let mut repeats = Repeats::new();
+        assert_eq!(repeats.add(&record("Fever of 39 °C?", "Rest.")), None);
+        assert_eq!(repeats.add(&record("fever  of 39°C", "REST")), Some(0));
+        assert_eq!(repeats.add(&record("Fever of 39 °C?", "Rest. Drink.")), None);
+        assert_eq!(repeats.add(&record("Fever of 38 °C?", "Rest.")), None);
+        assert_eq!(repeats.add(&record("Fever of 38 °C", "Rest")), Some(2));
+    }
+
+    #[test]
+    fn nearly_the_same_questions_form_a_group() {
+        let questions = [
+            STEM.to_owned(),
+            "which nerve is hurt when the wrist drops after a fracture of the shaft of the humerus"
+                .to_owned(),
+            STEM.replace("three", "four"),
+            format!("{STEM} today"),
+            STEM.to_uppercase(),
+        ];
+        let groups = groups(&questions);
+        assert_eq!(groups.first, [0, 1, 0, 0, 0]);
+        assert_eq!(groups.pairs.len(), 3);
+        assert!(groups.pairs.iter().all(|pair| pair.first < pair.second && pair.similarity >= 0.6));
+        assert_eq!(groups.questions[0], groups.questions[4]);
+    }
+
+    #[test]
+    fn planted_near_repeats_are_found_and_nothing_else() {
+        // Questions of 40 words; every tenth record repeats the one before it with two words changed.
+        let word = |number: u64| format!("w{}", crate::words::mix(number) % 3000);
+        let fresh =
+            |number: u64| -> Vec<String> { (0..40).map(|at| word(number * 100 + at)).collect() };
+        let mut questions: Vec<Vec<String>> = Vec::new();
+        for number in 0..2000_u64 {
+            let mut question = fresh(number);
+            if number % 10 == 9 {
+                question = questions.last().unwrap().clone();
+                question[7] = "changed".to_owned();
+                question[30] = "too".to_owned();
+            }
+            questions.push(question);
+        }
+        let questions: Vec<String> = questions.into_iter().map(|words| words.join(" ")).collect();
+        let groups = groups(&questions);
+        let found =
+            groups.first.iter().enumerate().filter(|(record, first)| record != *first).count();
+        let planted = groups.first.iter().enumerate();
+        let wrong = planted.filter(|&(record, &first)| {
+            first != record && (record % 10 != 9 || first != record - 1)
+        });
+        assert_eq!(wrong.count(), 0);
+        // 38 runs of three each, 6 of them changed: similarity 32 / 44 = 0.73, missed with probability 1e-5.
+        assert!(found >= 199, "{found} of 200");
+    }
+
+    #[test]
+    fn many_equal_questions_stay_cheap() {
+        let questions = vec![STEM.to_owned(); 3000];
+        let mut asked = 0;
+        let mut repeats = Repeats::new();
+        for index in 0..questions.len() {
+            repeats.add(&record(STEM, &format!("answer {index}")));
+        }
+        let groups = repeats.groups::<()>(0.6, |index| {
+            asked += 1;
+            Ok(questions[index].clone())
+        });
+        assert!(groups.unwrap().first.iter().all(|&first| first == 0));
+        assert!(asked < 2 * questions.len(), "{asked}");
+    }
+}
