@@ -13,21 +13,46 @@ use template::Template;
 #[derive(Debug, Parser)]
 #[command(name = "prepare-data", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// A JSON array of records with the fields `Question`, `Complex_CoT` and `Response`.
-    #[arg(long, value_name = "FILE", default_value = "medical_o1_sft_mix.json")]
-    pub(crate) input: PathBuf,
+    /// Records as a JSON array, JSON lines or CSV, also compressed (.gz, .zst); `-` is standard input.
+    #[arg(long, value_name = "FILE", num_args = 1.., default_value = "medical_o1_sft_mix.json")]
+    pub(crate) input: Vec<PathBuf>,
+    /// The question's field [default: Question, or a known name like it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) question_field: Option<String>,
+    /// The reasoning's field [default: `Complex_CoT`, or a known name like it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reasoning_field: Option<String>,
+    /// The response's field [default: Response, or a known name like it].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) response_field: Option<String>,
     /// Where the training examples go.
     #[arg(long, value_name = "FILE", default_value = "medical_train.jsonl")]
     pub(crate) train_output: PathBuf,
     /// Where the validation examples go; with at most 10 examples there are none and an old file is removed.
     #[arg(long, value_name = "FILE", default_value = "medical_valid.jsonl")]
     pub(crate) valid_output: PathBuf,
+    /// Where it is written what became of every record [default: `medical_dataset.manifest.json` beside the training
+    /// file].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+    /// List the records that are left out here, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Also write the report as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// The share of examples for validation, at least 5 of them; 0 for none.
     #[arg(long, value_name = "SHARE", default_value_t = Fraction::TENTH)]
     pub(crate) valid_fraction: Fraction,
     /// Decides which examples validate and in what order all are written.
     #[arg(long, default_value_t = 42)]
     pub(crate) seed: u64,
+    /// How the sides are chosen: `shuffle` gives exact shares, `stable` never moves a record when others are added.
+    #[arg(long, value_enum, default_value_t = Splitting::Shuffle, value_name = "shuffle|stable")]
+    pub(crate) split: Splitting,
+    /// Questions that have this share of three-word runs in common stay on one side; 1 for equal questions only.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = share)]
+    pub(crate) near_threshold: f64,
     /// How reasoning and response are joined: under headings that an answer is split by again, or as they are.
     #[arg(long, default_value_t = Template::default(), value_name = "headed|plain")]
     pub(crate) template: Template,
@@ -37,15 +62,34 @@ pub(crate) struct Arguments {
     /// The model to be tuned; its encoding counts the tokens, its price or speed makes the estimate.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     pub(crate) base_model: String,
-    /// Also write the report as JSON to this file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    /// Stop at the first record that would be left out, and write nothing.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Read and count, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Print the report as JSON instead of the summary.
     #[arg(long)]
     pub(crate) json: bool,
     /// Log more (-v, -vv).
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// How the sides are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Splitting {
+    /// By a seeded shuffle, with exact shares.
+    Shuffle,
+    /// By each record's own hash, so that a growing dataset never moves one.
+    Stable,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    let valid = share > 0.0 && share <= 1.0;
+    valid.then_some(share).ok_or_else(|| "expected a number above 0 and up to 1".to_owned())
 }
 
 const EXIT_CODES: &str =

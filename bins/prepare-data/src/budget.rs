@@ -1,5 +1,7 @@
 //! What training on the prepared files will cost.
 
+use std::path::Path;
+
 use tokens::{ModelRow, PriceTable, default_epochs};
 
 use crate::report::Budget;
@@ -7,7 +9,13 @@ use crate::report::Budget;
 /// The estimate for training `model` on `examples` examples of together `billable` tokens.
 pub(crate) fn budget(model: &str, prices: &PriceTable, examples: usize, billable: u64) -> Budget {
     let Some(row) = prices.model(model) else {
-        return Budget::Unknown { reason: format!("no price is known for {model}") };
+        let here = engine::models::find(model).is_some() || Path::new(model).exists();
+        let reason = if here {
+            format!("{model} trains on this machine, at no charge")
+        } else {
+            format!("no price is known for {model}")
+        };
+        return Budget::Unknown { reason };
     };
     let Some(usd_per_million) = row.training_usd_per_million else {
         return Budget::Unknown { reason: format!("no training price is known for {}", row.id) };

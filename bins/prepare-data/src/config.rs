@@ -5,60 +5,106 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use cli::{Exit, Failure, ResultExt};
-use dataset::Fraction;
+use cli::{Environment, Exit, Failure, ResultExt};
+use dataset::{FieldNames, Fraction};
 use template::{SYSTEM_PROMPT, Template};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Splitting};
+use crate::input::Source;
+
+/// The manifest's name where none is given.
+const MANIFEST: &str = "medical_dataset.manifest.json";
 
 /// Everything that decides what the tool does.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) input: PathBuf,
-    pub(crate) train_output: PathBuf,
-    pub(crate) valid_output: PathBuf,
+    pub(crate) inputs: Vec<Source>,
+    pub(crate) names: FieldNames,
+    pub(crate) outputs: Outputs,
     pub(crate) valid_fraction: Fraction,
     pub(crate) seed: u64,
+    pub(crate) splitting: Splitting,
+    pub(crate) near_threshold: f64,
     pub(crate) template: Template,
     pub(crate) system_prompt: String,
     pub(crate) base_model: String,
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) models_dir: PathBuf,
+    pub(crate) strict: bool,
+    pub(crate) dry_run: bool,
     pub(crate) json: bool,
 }
 
+/// The files to write.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) train: PathBuf,
+    pub(crate) valid: PathBuf,
+    pub(crate) manifest: PathBuf,
+    pub(crate) rejects: Option<PathBuf>,
+    pub(crate) report: Option<PathBuf>,
+}
+
 impl Config {
-    pub(crate) fn resolve(arguments: Arguments) -> Result<Self, Failure> {
+    pub(crate) fn resolve(
+        arguments: Arguments,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let beside = || folder_of(&arguments.train_output).join(MANIFEST);
         let config = Self {
+            names: field_names(&arguments),
             system_prompt: system_prompt(arguments.system_prompt).or_exit(Exit::Usage)?,
-            input: arguments.input,
-            train_output: arguments.train_output,
-            valid_output: arguments.valid_output,
+            inputs: arguments.input.into_iter().map(Source::from).collect(),
             valid_fraction: arguments.valid_fraction,
             seed: arguments.seed,
+            splitting: arguments.split,
+            near_threshold: arguments.near_threshold,
             template: arguments.template,
             base_model: arguments.base_model,
-            report: arguments.report,
+            models_dir: environment.cache_dir().join("models"),
+            strict: arguments.strict,
+            dry_run: arguments.dry_run,
             json: arguments.json,
+            outputs: Outputs {
+                manifest: arguments.manifest.unwrap_or_else(beside),
+                train: arguments.train_output,
+                valid: arguments.valid_output,
+                rejects: arguments.rejects,
+                report: arguments.report,
+            },
         };
         config.check_paths().or_exit(Exit::Usage)?;
         Ok(config)
     }
 
-    /// No file may be written over another one of this run.
+    /// No file may be read twice, nor written over another one of this run.
     fn check_paths(&self) -> anyhow::Result<()> {
-        let mut paths = vec![
-            ("--input", &self.input),
-            ("--train-output", &self.train_output),
-            ("--valid-output", &self.valid_output),
-        ];
-        paths.extend(self.report.as_ref().map(|path| ("--report", path)));
+        let Outputs { train, valid, manifest, rejects, report } = &self.outputs;
+        let mut paths: Vec<(&str, &Path)> =
+            self.inputs.iter().map(|i| ("--input", i.path())).collect();
+        paths.extend([
+            ("--train-output", train.as_path()),
+            ("--valid-output", valid),
+            ("--manifest", manifest),
+        ]);
+        paths.extend(rejects.as_deref().map(|path| ("--rejects", path)));
+        paths.extend(report.as_deref().map(|path| ("--report", path)));
         for (index, (flag, path)) in paths.iter().enumerate() {
-            let same = |other: &&(&str, &PathBuf)| resolved(other.1) == resolved(path);
+            let same = |other: &&(&str, &Path)| resolved(other.1) == resolved(path);
             if let Some((other, _)) = paths[..index].iter().find(same) {
                 return Err(anyhow!("{other} and {flag} are the same file: {}", path.display()));
             }
         }
         Ok(())
+    }
+}
+
+fn field_names(arguments: &Arguments) -> FieldNames {
+    let known = FieldNames::default();
+    let named = |flag: &Option<String>, known| flag.clone().map_or(known, |name| vec![name]);
+    FieldNames {
+        question: named(&arguments.question_field, known.question),
+        reasoning: named(&arguments.reasoning_field, known.reasoning),
+        response: named(&arguments.response_field, known.response),
     }
 }
 
@@ -78,12 +124,17 @@ fn system_prompt(argument: Option<String>) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The folder that `path` stands in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// The path without links and dots, also where the file is not there yet.
 fn resolved(path: &Path) -> PathBuf {
     if let Ok(path) = fs::canonicalize(path) {
         return path;
     }
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     folder.join(path.file_name().unwrap_or(OsStr::new("")))
 }

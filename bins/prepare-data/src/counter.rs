@@ -1,45 +1,115 @@
-//! Who counts the tokens: the encoding that the base model reads text with.
+//! Who counts the tokens: the base model's own encoding, or the nearest that is at hand.
 
+use std::path::Path;
+
+use anyhow::Context;
 use dataset::Example;
+use engine::locate::{self, HubSettings, Pip, Source};
+use engine::{ChatMessage, ChatTemplate, Tokenizer, Weights};
 use tokens::{ChatConstants, Count, Encoding};
 
 /// What is counted with in place of an encoding that is not at hand.
 const STAND_IN: Encoding = Encoding::O200k;
 
 /// Counts texts and chats as one base model does, or nearly so.
-#[derive(Debug)]
-pub(crate) struct Counter {
-    encoding: Encoding,
-    constants: ChatConstants,
-    exact: bool,
+pub(crate) enum Counter {
+    /// A service's model.
+    Service { encoding: Encoding, constants: ChatConstants },
+    /// A model on this machine, with its own tokenizer and chat template.
+    Local(Box<Local>),
+    /// A model whose encoding is not known or not at hand, and why.
+    StandIn { reason: String },
+}
+
+/// What is read of a model on this machine.
+pub(crate) struct Local {
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
 }
 
 impl Counter {
-    pub(crate) fn for_model(model: &str) -> Self {
-        let encoding = Encoding::for_model(model);
-        Self {
-            exact: encoding.is_ok(),
-            encoding: encoding.unwrap_or(STAND_IN),
-            constants: ChatConstants::for_model(model),
+    /// The counter for `model`: a path or name of a model on this machine, or a service's model.
+    ///
+    /// Nothing is downloaded: a known model that is not in `models_dir` yet is counted by a stand-in.
+    pub(crate) fn for_model(model: &str, models_dir: &Path) -> anyhow::Result<Self> {
+        if let Ok(encoding) = Encoding::for_model(model) {
+            return Ok(Self::Service { encoding, constants: ChatConstants::for_model(model) });
+        }
+        let Ok(source) = Source::parse(model) else {
+            let reason = format!("no encoding is known for {model}");
+            return Ok(Self::StandIn { reason });
+        };
+        let absent = || Self::StandIn { reason: format!("{model} is not on this machine yet") };
+        // Looking into a cache makes its folders, which a tool that never downloads has no use for.
+        if matches!(source, Source::Known(_)) && !models_dir.is_dir() {
+            return Ok(absent());
+        }
+        let hub = HubSettings { offline: true, ..HubSettings::default() };
+        let options = locate::Options { cache_dir: models_dir.to_owned(), hub, pip: Pip::Never };
+        match locate::locate(&source, &options, &mut |_| {}) {
+            Ok(located) => Local::open(&located.path).map(|local| Self::Local(Box::new(local))),
+            Err(_) => Ok(absent()),
         }
     }
 
-    /// The encoding's name.
+    /// The name of what counts.
     pub(crate) fn name(&self) -> &str {
-        self.encoding.name()
+        match self {
+            Self::Service { encoding, .. } => encoding.name(),
+            Self::Local(_) => "the model's own tokenizer",
+            Self::StandIn { .. } => STAND_IN.name(),
+        }
     }
 
-    /// Whether the base model itself reads text with this encoding.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.exact
+    /// Why the counts are only an estimate, if they are.
+    pub(crate) fn doubt(&self) -> Option<&str> {
+        match self {
+            Self::StandIn { reason } => Some(reason),
+            Self::Service { .. } | Self::Local(_) => None,
+        }
     }
 
     pub(crate) fn text(&self, text: &str) -> usize {
-        Count::count(&self.encoding, text)
+        match self {
+            Self::Service { encoding, .. } => Count::count(encoding, text),
+            Self::Local(local) => local.tokenizer.encode(text).len(),
+            Self::StandIn { .. } => Count::count(&STAND_IN, text),
+        }
     }
 
     /// All tokens of a chat, with those that frame its messages.
-    pub(crate) fn chat(&self, example: &Example) -> usize {
-        self.constants.count(&self.encoding, example.turns()).total
+    pub(crate) fn chat(&self, example: &Example) -> anyhow::Result<usize> {
+        match self {
+            Self::Service { encoding, constants } => {
+                Ok(constants.count(encoding, example.turns()).total)
+            }
+            Self::Local(local) => local.chat(example),
+            Self::StandIn { .. } => {
+                Ok(ChatConstants::CURRENT.count(&STAND_IN, example.turns()).total)
+            }
+        }
+    }
+}
+
+impl Local {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let read = || {
+            let weights = Weights::open(path)?;
+            let tokenizer = Tokenizer::of(&weights)?;
+            let template = ChatTemplate::of(&weights, &tokenizer)?;
+            Ok::<_, engine::Error>(Self { tokenizer, template })
+        };
+        read().with_context(|| format!("the tokenizer of {}", path.display()))
+    }
+
+    fn chat(&self, example: &Example) -> anyhow::Result<usize> {
+        let message = |(role, content): (&str, &str)| ChatMessage {
+            role: role.to_owned(),
+            content: content.to_owned(),
+            weight: None,
+        };
+        let messages: Vec<_> = example.turns().map(message).collect();
+        let text = self.template.render(&messages, false)?;
+        Ok(self.tokenizer.encode_with_special(&text).len())
     }
 }

@@ -10,13 +10,20 @@ mod config;
 mod input;
 mod counter;
 mod tally;
+mod gather;
+mod sides;
 mod budget;
 mod report;
+mod manifest;
 mod summary;
 mod warnings;
 mod tool;
 
+pub use crate::arguments::Splitting;
+pub use crate::input::Source;
+pub use crate::manifest::MANIFEST_VERSION;
 pub use crate::report::{
-    Budget, InputFile, REPORT_VERSION, RejectedRecord, Report, SideTokens, TokenReport,
+    Budget, InputReport, NearPair, REPORT_VERSION, RecordPlace, RejectedRecord, RepeatReport,
+    Report, SideTokens, TokenReport,
 };
 pub use crate::tool::run;

@@ -1,11 +1,12 @@
 //! What a run did, as JSON.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use dataset::{Fraction, Rejection, Written};
+use dataset::{Format, Fraction, Rejection, Written};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use template::{Fingerprint, Template};
+
+use crate::arguments::Splitting;
+use crate::input::Source;
 
 /// The version of the report's format; a reader should refuse a greater one.
 pub const REPORT_VERSION: u32 = 1;
@@ -18,8 +19,8 @@ pub struct Report {
     /// The tool and its version.
     pub tool: &'static str,
     /// What was read.
-    pub input: InputFile,
-    /// How many records the input held: `train + valid + rejected`.
+    pub inputs: Vec<InputReport>,
+    /// How many records the inputs held: `train + valid + rejected`.
     pub read: u64,
     /// How many of them are for training.
     pub train: u64,
@@ -33,6 +34,8 @@ pub struct Report {
     pub rejected_records: Vec<RejectedRecord>,
     /// Kept examples whose own text holds the template's headings, so that an answer like it is split elsewhere.
     pub ambiguous: u64,
+    /// Records that say the same, or nearly the same.
+    pub repeats: RepeatReport,
     /// How reasoning and response were joined.
     pub template: Template,
     /// The system message of every example.
@@ -41,10 +44,12 @@ pub struct Report {
     pub fingerprint: Fingerprint,
     /// The seed of the split.
     pub seed: u64,
+    /// How the sides were chosen.
+    pub split: Splitting,
     /// The share asked for validation.
     pub valid_fraction: Fraction,
-    /// The training file.
-    pub train_file: Written,
+    /// The training file, unless nothing was to be written.
+    pub train_file: Option<Written>,
     /// The validation file, if there is one.
     pub valid_file: Option<Written>,
     /// Whether a validation file of an earlier run was removed.
@@ -55,29 +60,67 @@ pub struct Report {
     pub budget: Budget,
 }
 
-/// A file that was read.
+/// An input that was read.
 #[derive(Clone, Debug, Serialize)]
-pub struct InputFile {
+pub struct InputReport {
     /// Its path as given.
-    pub path: PathBuf,
-    /// Its size.
+    pub path: Source,
+    /// How many bytes were read.
     pub bytes: u64,
-    /// The SHA-256 of its content, in hexadecimal.
+    /// The SHA-256 of these bytes, in hexadecimal.
     pub sha256: String,
+    /// What its content turned out to be.
+    pub format: Option<Format>,
+    /// How many records it held.
+    pub read: u64,
+    /// How many of them were left out.
+    pub rejected: u64,
 }
 
 /// A record that was left out.
 #[derive(Clone, Debug, Serialize)]
 pub struct RejectedRecord {
-    /// Its place, the reason and the field at fault.
+    /// The input that it stands in.
+    pub source: Source,
+    /// Its place there, the reason and the field at fault.
     #[serde(flatten)]
     pub rejection: Rejection,
+    /// The earlier record that it repeats, where that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat_of: Option<RecordPlace>,
 }
 
-impl From<Rejection> for RejectedRecord {
-    fn from(rejection: Rejection) -> Self {
-        Self { rejection }
-    }
+/// A record by its place.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordPlace {
+    /// The input that it stands in.
+    pub source: Source,
+    /// How many records stand before it there.
+    pub index: u64,
+}
+
+/// What was found of repeats.
+#[derive(Clone, Debug, Serialize)]
+pub struct RepeatReport {
+    /// Records that say the same as an earlier one, which are left out.
+    pub exact: u64,
+    /// Kept records whose question is nearly that of an earlier one, which stand on its side.
+    pub near: u64,
+    /// From which share of common three-word runs questions are nearly the same.
+    pub threshold: f64,
+    /// The first thousand near repeats, each with a record that it resembles.
+    pub near_pairs: Vec<NearPair>,
+}
+
+/// Two records whose questions are nearly the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct NearPair {
+    /// The earlier one.
+    pub first: RecordPlace,
+    /// The later one.
+    pub second: RecordPlace,
+    /// The share of three-word runs that they have in common, rounded to thousandths.
+    pub similarity: f64,
 }
 
 /// The tokens of both files.
@@ -87,8 +130,8 @@ pub struct TokenReport {
     pub base_model: String,
     /// The encoding that counted.
     pub encoding: String,
-    /// Whether that is the base model's own encoding; otherwise the counts are an estimate.
-    pub exact: bool,
+    /// Why the counts are only an estimate; nothing where the base model's own encoding counted.
+    pub doubt: Option<String>,
     /// The most tokens of an example that training uses, where a limit is known.
     pub limit: Option<usize>,
     /// The training file's tokens.

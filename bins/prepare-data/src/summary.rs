@@ -15,9 +15,13 @@ pub(crate) fn summary(report: &Report) -> String {
 }
 
 fn write(text: &mut String, report: &Report) -> std::fmt::Result {
-    let Report { input, template, seed, tokens, .. } = report;
-    writeln!(text, "Read {} from {}", count(report.read, "record"), input.path.display())?;
-    side(text, "training", report.train, Some(&report.train_file))?;
+    let Report { inputs, template, seed, tokens, .. } = report;
+    let from = match &inputs[..] {
+        [input] => input.path.to_string(),
+        _ => format!("{} inputs", inputs.len()),
+    };
+    writeln!(text, "Read {} from {from}", count(report.read, "record"))?;
+    side(text, "training", report.train, report.train_file.as_ref())?;
     side(text, "validation", report.valid, report.valid_file.as_ref())?;
     side(text, "left out", report.rejected, None)?;
     for (reason, count) in &report.rejected_by_reason {
@@ -28,8 +32,17 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         "Template {template}, seed {seed}, fingerprint {:.12}",
         report.fingerprint.to_string()
     )?;
-    let precision = if tokens.exact { "" } else { "an estimate, as it is not the model's own: " };
-    writeln!(text, "Tokens for {} ({precision}{})", tokens.base_model, tokens.encoding)?;
+    if report.repeats.near > 0 {
+        let near = count(report.repeats.near, "record");
+        writeln!(
+            text,
+            "Near repeats: {near} with a question like an earlier one's, on the same side as that"
+        )?;
+    }
+    writeln!(text, "Tokens for {}, counted by {}", tokens.base_model, tokens.encoding)?;
+    if let Some(doubt) = &tokens.doubt {
+        writeln!(text, "  an estimate: {doubt}")?;
+    }
     token_line(text, "training", &tokens.train, report.train)?;
     if report.valid > 0 {
         token_line(text, "validation", &tokens.valid, report.valid)?;
@@ -76,7 +89,7 @@ fn budget(text: &mut String, budget: &Budget) -> std::fmt::Result {
             duration(*seconds_per_epoch),
             number(*tokens),
         ),
-        Budget::Unknown { reason } => writeln!(text, "Cost or time: {reason}"),
+        Budget::Unknown { reason } => writeln!(text, "Cost and time: {reason}"),
     }
 }
 

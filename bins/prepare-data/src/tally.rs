@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataset::{Example, Reason, Record, Rejection};
+use dataset::{Example, Record};
 
 use crate::counter::Counter;
 use crate::report::{RejectedRecord, SideTokens};
@@ -32,23 +32,29 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn keep(&mut self, record: &Record, example: &Example, counter: &Counter) {
+    pub(crate) fn keep(
+        &mut self,
+        record: &Record,
+        example: &Example,
+        counter: &Counter,
+    ) -> anyhow::Result<()> {
         self.read += 1;
         let count = |text: &str| narrow(counter.text(text));
         self.tokens.push(ExampleTokens {
             question: count(&record.question),
             reasoning: count(&record.reasoning),
             response: count(&record.response),
-            total: narrow(counter.chat(example)),
+            total: narrow(counter.chat(example)?),
         });
+        Ok(())
     }
 
-    pub(crate) fn reject(&mut self, rejection: Rejection) {
+    pub(crate) fn reject(&mut self, rejected: RejectedRecord) {
         self.read += 1;
         self.rejected += 1;
-        *self.by_reason.entry(Reason::code(rejection.reason)).or_default() += 1;
+        *self.by_reason.entry(rejected.rejection.reason.code()).or_default() += 1;
         if self.listed.len() < LISTED {
-            self.listed.push(rejection.into());
+            self.listed.push(rejected);
         }
     }
 

@@ -4,20 +4,20 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, anyhow};
-use cli::{Environment, Exit, Failure, ResultExt, Terminal};
-use dataset::{Entry, Example, Files, Limits, Output, Reader, Split, Spool, commit, split};
-use template::Template;
+use anyhow::anyhow;
+use cli::{Environment, Exit, Failure, Terminal};
+use dataset::{Finished, Output, Split, commit};
 use tokens::PriceTable;
 
 use crate::arguments::Arguments;
 use crate::budget;
 use crate::config::Config;
 use crate::counter::Counter;
-use crate::input::{Input, Seen};
-use crate::report::{InputFile, REPORT_VERSION, Report, TokenReport};
-use crate::summary::{number, summary};
-use crate::tally::Tally;
+use crate::gather::{Gathered, gather};
+use crate::manifest::{Manifest, Side};
+use crate::report::{REPORT_VERSION, RepeatReport, Report, TokenReport};
+use crate::sides::sides;
+use crate::summary::{count, summary};
 use crate::warnings;
 
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
@@ -27,7 +27,8 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
         Err(exit) => return exit,
     };
     cli::trace(environment, arguments.verbose);
-    match Config::resolve(arguments).and_then(|config| prepare(&config, terminal)) {
+    let config = Config::resolve(arguments, environment);
+    match config.and_then(|config| prepare(&config, terminal)) {
         Ok(()) => Exit::Done,
         Err(failure) => cli::report(terminal, &failure),
     }
@@ -35,17 +36,16 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
 
 fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let prices = PriceTable::bundled();
-    let (tally, spool, seen, counter) = read(config, terminal)?;
-    warnings::rejections(config, &tally, terminal);
-    if spool.is_empty() {
-        let error = anyhow!("no usable record: {} read, {} left out", tally.read, tally.rejected);
-        return Err(Failure::new(Exit::BadData, error.context(config.input.display().to_string())));
+    let counter = Counter::for_model(&config.base_model, &config.models_dir)?;
+    let mut gathered = gather(config, &counter, terminal)?;
+    warnings::rejections(&gathered.tally, terminal);
+    if gathered.spool.is_empty() {
+        return Err(nothing_usable(gathered)?);
     }
-    let split = split(spool.len(), config.valid_fraction, config.seed);
-    let files = spool.write(&split, &config.train_output, &config.valid_output)?;
-    let report = report(config, &prices, Run { tally, seen, counter, split, files });
-    if let Some(path) = &config.report {
-        write_report(&report, path)?;
+    let (split, repeats) = sides(config, &mut gathered)?;
+    let mut report = report(config, &prices, &counter, (&gathered, &split, repeats));
+    if !config.dry_run {
+        write(config, &mut gathered, &split, &mut report)?;
     }
     warnings::files(config, &report, &prices, terminal);
     let text = if config.json { json(&report)? } else { summary(&report) };
@@ -53,78 +53,52 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Reads the input to its end: good records to the spool, everything else to the tally.
-fn read(
+/// The failure of a run that found no record to write; the list of rejected ones is written all the same.
+fn nothing_usable(gathered: Gathered) -> anyhow::Result<Failure> {
+    let Gathered { tally, rejects, inputs, .. } = gathered;
+    if let Some(rejects) = rejects {
+        commit(vec![rejects.finish()?], &[])?;
+    }
+    let from = inputs.first().map_or_else(String::new, |input| input.path.to_string());
+    let read = count(tally.read, "record");
+    let error = anyhow!("no usable record: {read} read, {} left out", tally.rejected);
+    Ok(Failure::new(Exit::BadData, error.context(from)))
+}
+
+fn report(
     config: &Config,
-    terminal: &Terminal<'_>,
-) -> Result<(Tally, Spool, Seen, Counter), Failure> {
-    let mut input = Input::open(&config.input, terminal)?;
-    let bar = input.bar();
-    let counter = Counter::for_model(&config.base_model);
-    let mut spool = Spool::new_in(folder_of(&config.train_output))?;
-    let mut tally = Tally::default();
-    for entry in Reader::new(&mut input, Limits::default()) {
-        match entry.with_context(|| config.input.display().to_string()).or_exit(Exit::BadData)? {
-            Entry::Rejection(rejection) => tally.reject(rejection),
-            Entry::Record(record) => {
-                let example = Example::new(&record, config.template, &config.system_prompt);
-                tally.keep(&record, &example, &counter);
-                tally.ambiguous += u64::from(!splits_again(config.template, &record));
-                spool.push(&example).context("the temporary file of examples")?;
-            }
-        }
-        if tally.read.is_multiple_of(256) {
-            bar.set_message(format!("{} records", number(tally.read)));
-        }
-    }
-    Ok((tally, spool, input.finish(), counter))
-}
-
-/// Whether an answer that is word for word this record's comes apart into the record's halves.
-fn splits_again(template: Template, record: &dataset::Record) -> bool {
-    if template == Template::Plain {
-        return true;
-    }
-    let answer = template.split(&template.render(&record.reasoning, &record.response));
-    answer.reasoning.as_deref() == Some(record.reasoning.trim())
-        && answer.response == record.response.trim()
-}
-
-struct Run {
-    tally: Tally,
-    seen: Seen,
-    counter: Counter,
-    split: Split,
-    files: Files,
-}
-
-fn report(config: &Config, prices: &PriceTable, run: Run) -> Report {
-    let Run { tally, seen, counter, split, files } = run;
+    prices: &PriceTable,
+    counter: &Counter,
+    (gathered, split, repeats): (&Gathered, &Split, RepeatReport),
+) -> Report {
+    let Gathered { inputs, tally, .. } = gathered;
     let limit = prices.model(&config.base_model).and_then(|row| row.max_training_tokens);
     let [train, valid] = [&split.train, &split.valid].map(|side| tally.side(side, limit));
     Report {
         version: REPORT_VERSION,
         tool: concat!("prepare-data ", env!("CARGO_PKG_VERSION")),
-        input: InputFile { path: config.input.clone(), bytes: seen.bytes, sha256: seen.sha256 },
+        inputs: inputs.clone(),
         read: tally.read,
         train: split.train.len() as u64,
         valid: split.valid.len() as u64,
         rejected: tally.rejected,
-        rejected_by_reason: tally.by_reason,
-        rejected_records: tally.listed,
+        rejected_by_reason: tally.by_reason.clone(),
+        rejected_records: tally.listed.clone(),
         ambiguous: tally.ambiguous,
+        repeats,
         template: config.template,
         system_prompt: config.system_prompt.clone(),
         fingerprint: template::fingerprint(&config.template, &config.system_prompt),
         seed: config.seed,
+        split: config.splitting,
         valid_fraction: config.valid_fraction,
-        removed_valid_file: files.removed_valid,
-        train_file: files.train,
-        valid_file: files.valid,
+        train_file: None,
+        valid_file: None,
+        removed_valid_file: false,
         tokens: TokenReport {
             base_model: config.base_model.clone(),
             encoding: counter.name().to_owned(),
-            exact: counter.is_exact(),
+            doubt: counter.doubt().map(str::to_owned),
             limit,
             train,
             valid,
@@ -133,17 +107,50 @@ fn report(config: &Config, prices: &PriceTable, run: Run) -> Report {
     }
 }
 
+/// Writes all files and puts them in place together; the report then says what was written.
+fn write(
+    config: &Config,
+    gathered: &mut Gathered,
+    split: &Split,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let outputs = &config.outputs;
+    let mut files = vec![gathered.spool.copy(&split.train, &outputs.train)?];
+    let mut removals: Vec<&Path> = vec![&outputs.valid];
+    report.train_file = Some(files[0].written().clone());
+    if !split.valid.is_empty() {
+        let file = gathered.spool.copy(&split.valid, &outputs.valid)?;
+        report.valid_file = Some(file.written().clone());
+        files.push(file);
+        removals.clear();
+    }
+    report.removed_valid_file = removals.iter().any(|path| path.exists());
+    let mut sides = vec![Side::Train; gathered.kept.len()];
+    for &index in &split.valid {
+        sides[index] = Side::Valid;
+    }
+    let manifest = Manifest::new(report, &gathered.kept, &sides);
+    files.push(json_file(&manifest, &outputs.manifest)?);
+    if let Some(path) = &outputs.report {
+        files.push(json_file(report, path)?);
+    }
+    if let Some(rejects) = gathered.rejects.take() {
+        files.push(rejects.finish()?);
+    }
+    commit(files, &removals)?;
+    Ok(())
+}
+
 fn json(report: &Report) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
-fn write_report(report: &Report, path: &Path) -> anyhow::Result<()> {
+fn json_file<T: serde::Serialize>(value: &T, path: &Path) -> anyhow::Result<Finished> {
+    use anyhow::Context;
     let mut output = Output::create(path)?;
-    output.write_all(json(report)?.as_bytes()).with_context(|| path.display().to_string())?;
-    commit(vec![output], &[])?;
-    Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+    serde_json::to_writer_pretty(&mut output, value)
+        .map_err(std::io::Error::from)
+        .and_then(|()| output.write_all(b"\n"))
+        .with_context(|| path.display().to_string())?;
+    Ok(output.finish()?)
 }

@@ -3,6 +3,7 @@
 use cli::Terminal;
 use tokens::PriceTable;
 
+use crate::arguments::Splitting;
 use crate::budget;
 use crate::config::Config;
 use crate::report::Report;
@@ -16,9 +17,9 @@ const NAMED: usize = 5;
 const SERVICE_MINIMUM: u64 = 10;
 
 /// Names the first rejected records by place and reason.
-pub(crate) fn rejections(config: &Config, tally: &Tally, terminal: &mut Terminal<'_>) {
+pub(crate) fn rejections(tally: &Tally, terminal: &mut Terminal<'_>) {
     for rejected in tally.listed.iter().take(NAMED) {
-        warn(terminal, &format!("{}: {}", config.input.display(), rejected.rejection));
+        warn(terminal, &format!("{}: {}", rejected.source, rejected.rejection));
     }
     let rest = tally.rejected.saturating_sub(NAMED as u64);
     if rest > 0 {
@@ -34,11 +35,18 @@ pub(crate) fn files(
     terminal: &mut Terminal<'_>,
 ) {
     if report.removed_valid_file {
-        let path = config.valid_output.display();
+        let path = config.outputs.valid.display();
         warn(
             terminal,
             &format!("{path} of an earlier run is removed: this one has no validation examples"),
         );
+    }
+    let wanted =
+        config.valid_fraction.of(usize::try_from(report.train + report.valid).unwrap_or(0)) as u64;
+    if report.split == Splitting::Shuffle && report.train > SERVICE_MINIMUM && report.valid < wanted
+    {
+        let found = count(report.valid, "validation example");
+        warn(terminal, &format!("{found} instead of {wanted}: near repeats stay together"));
     }
     if report.ambiguous > 0 {
         let examples = count(report.ambiguous, "example");

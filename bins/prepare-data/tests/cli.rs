@@ -9,6 +9,8 @@ use std::path::Path;
 use cli::{Environment, Terminal};
 use tempfile::TempDir;
 
+const MANIFEST: &str = "medical_dataset.manifest.json";
+
 /// A working folder with an input file.
 struct Bench(TempDir);
 
@@ -56,14 +58,21 @@ impl Bench {
     }
 }
 
+/// A record whose question shares no run of three words with another number's.
 fn record(number: usize) -> String {
+    let words: Vec<_> = (0..6).map(|word| format!("w{}", (number * 6 + word) * 7)).collect();
+    let words = words.join(" ");
     format!(
-        r#"{{"Question": "Q{number}: fever of 39 °C and a stiff neck?", "Complex_CoT": "Think of meningitis.", "Response": "Puncture."}}"#
+        r#"{{"Question": "Q{number}: fever of 39 °C {words}?", "Complex_CoT": "Think of meningitis.", "Response": "Puncture."}}"#
     )
 }
 
 fn records(count: usize) -> String {
-    let records: Vec<_> = (0..count).map(record).collect();
+    records_of(&(0..count).collect::<Vec<_>>())
+}
+
+fn records_of(numbers: &[usize]) -> String {
+    let records: Vec<_> = numbers.iter().map(|&number| record(number)).collect();
     format!("[\n{}\n]\n", records.join(",\n"))
 }
 
@@ -74,19 +83,19 @@ fn good_records_become_two_files() {
     exit 0
     --- out
     Read 20 records from ~/in.json
-      training        15  ~/t.jsonl (6,549 bytes)
-      validation       5  ~/v.jsonl (2,181 bytes)
+      training        15  ~/t.jsonl (6,730 bytes)
+      validation       5  ~/v.jsonl (2,243 bytes)
       left out         0
     Template headed, seed 42, fingerprint 3c71e6ed2525
-    Tokens for gpt-4.1-mini (o200k_base)
-      training         1,350  mean 90, longest 90 (question 16 %, reasoning 6 %, response 4 %, frame 74 %)
-      validation         450  mean 90, longest 90 (question 16 %, reasoning 6 %, response 4 %, frame 74 %)
-    Training gpt-4.1-mini-2025-04-14 costs 1,350 tokens x 6 epochs x $5.00 a million = $0.04 (prices of 2026-11-22, epochs as the service chooses them)
+    Tokens for gpt-4.1-mini, counted by o200k_base
+      training         1,470  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+      validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+    Training gpt-4.1-mini-2025-04-14 costs 1,470 tokens x 6 epochs x $5.00 a million = $0.04 (prices of 2026-11-22, epochs as the service chooses them)
     --- err
     warning: gpt-4.1-mini-2025-04-14 and models tuned from it stop answering on 2027-01-14
     "#);
-    assert_eq!(bench.files(), ["in.json", "t.jsonl", "v.jsonl"]);
-    insta::assert_snapshot!(bench.read("v.jsonl").lines().next().unwrap(), @r###"{"messages":[{"role":"system","content":"You are an expert medical AI assistant. Given a question, first provide a detailed chain of thought (Complex_CoT) explaining your reasoning step-by-step. After the chain of thought, conclude with a concise final Response."},{"role":"user","content":"Q2: fever of 39 °C and a stiff neck?"},{"role":"assistant","content":"## Thinking\n\nThink of meningitis.\n\n## Final Response\n\nPuncture."}]}"###);
+    assert_eq!(bench.files(), ["in.json", MANIFEST, "t.jsonl", "v.jsonl"]);
+    insta::assert_snapshot!(bench.read("v.jsonl").lines().next().unwrap(), @r###"{"messages":[{"role":"system","content":"You are an expert medical AI assistant. Given a question, first provide a detailed chain of thought (Complex_CoT) explaining your reasoning step-by-step. After the chain of thought, conclude with a concise final Response."},{"role":"user","content":"Q2: fever of 39 °C w84 w91 w98 w105 w112 w119?"},{"role":"assistant","content":"## Thinking\n\nThink of meningitis.\n\n## Final Response\n\nPuncture."}]}"###);
     let both = bench.read("t.jsonl") + &bench.read("v.jsonl");
     for number in 0..20 {
         assert_eq!(both.matches(&format!("\"Q{number}: fever of 39 °C")).count(), 1);
@@ -114,18 +123,19 @@ fn up_to_ten_records_all_train_and_an_old_validation_file_goes() {
     exit 0
     --- out
     Read 10 records from ~/in.json
-      training        10  ~/t.jsonl (1,480 bytes)
+      training        10  ~/t.jsonl (1,593 bytes)
       validation       0
       left out         0
     Template plain, seed 42, fingerprint 96cb1cb1e46b
-    Tokens for smollm2-135m-instruct (an estimate, as it is not the model's own: o200k_base)
-      training           340  mean 34, longest 34 (question 41 %, reasoning 15 %, response 12 %, frame 32 %)
-    Cost or time: no price is known for smollm2-135m-instruct
+    Tokens for smollm2-135m-instruct, counted by o200k_base
+      an estimate: smollm2-135m-instruct is not on this machine yet
+      training           420  mean 42, longest 42 (question 52 %, reasoning 12 %, response 10 %, frame 26 %)
+    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
     --- err
     warning: ~/v.jsonl of an earlier run is removed: this one has no validation examples
     "#);
-    assert_eq!(bench.files(), ["in.json", "t.jsonl"]);
-    insta::assert_snapshot!(bench.read("t.jsonl").lines().next().unwrap(), @r#"{"messages":[{"role":"user","content":"Q7: fever of 39 °C and a stiff neck?"},{"role":"assistant","content":"Think of meningitis.\n\nPuncture."}]}"#);
+    assert_eq!(bench.files(), ["in.json", MANIFEST, "t.jsonl"]);
+    insta::assert_snapshot!(bench.read("t.jsonl").lines().next().unwrap(), @r#"{"messages":[{"role":"user","content":"Q7: fever of 39 °C w294 w301 w308 w315 w322 w329?"},{"role":"assistant","content":"Think of meningitis.\n\nPuncture."}]}"#);
 }
 
 #[test]
@@ -139,7 +149,7 @@ fn bad_records_are_named_counted_and_left_out() {
     exit 0
     --- out
     Read 9 records from ~/in.json
-      training         2  ~/t.jsonl (872 bytes)
+      training         2  ~/t.jsonl (884 bytes)
       validation       0
       left out         7
                1  blank_field
@@ -150,9 +160,10 @@ fn bad_records_are_named_counted_and_left_out() {
                1  not_text
                1  null_field
     Template headed, seed 42, fingerprint 3c71e6ed2525
-    Tokens for smollm2-135m-instruct (an estimate, as it is not the model's own: o200k_base)
-      training           180  mean 90, longest 90 (question 16 %, reasoning 6 %, response 4 %, frame 74 %)
-    Cost or time: no price is known for smollm2-135m-instruct
+    Tokens for smollm2-135m-instruct, counted by o200k_base
+      an estimate: smollm2-135m-instruct is not on this machine yet
+      training           196  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
     --- err
     warning: ~/in.json: index 1, line 1: the record is not an object
     warning: ~/in.json: index 2, line 1: field `Complex_CoT` is null
@@ -175,8 +186,8 @@ fn the_report_adds_up_and_holds_no_text_of_a_record() -> anyhow::Result<()> {
     let count = |name: &str| report[name].as_u64().unwrap();
     assert_eq!(count("read"), count("train") + count("valid") + count("rejected"));
     assert_eq!(count("version"), u64::from(prepare_data::REPORT_VERSION));
-    insta::assert_snapshot!(report["rejected_records"], @r#"[{"index":1,"line":1,"offset":120,"reason":"not_an_object","field":null}]"#);
-    assert_eq!(report["input"]["bytes"], fs::metadata(bench.path("in.json"))?.len());
+    insta::assert_snapshot!(report["rejected_records"], @r#"[{"source":"~/in.json","index":1,"line":1,"offset":125,"reason":"not_an_object","field":null}]"#);
+    assert_eq!(report["inputs"][0]["bytes"], fs::metadata(bench.path("in.json"))?.len());
     assert!(!printed.contains("fever") && !printed.contains("meningitis"));
     Ok(())
 }
@@ -208,12 +219,13 @@ fn an_unusable_input_leaves_old_files_as_they_are() {
     });
     insta::assert_snapshot!(outcomes.join("\n"), @r#"
     error: ~/in.json: holds no data
-    error: ~/in.json: line 1: expected `[`, the start of a JSON array of records
-    error: ~/in.json: no usable record: 0 read, 0 left out
+    warning: ~/in.json: index 0, line 1: field `Question` is missing
+    error: ~/in.json: no usable record: 1 record read, 1 left out
+    error: ~/in.json: no usable record: 0 records read, 0 left out
     warning: ~/in.json: index 0, line 1: the record is not an object
-    error: ~/in.json: no usable record: 1 read, 1 left out
+    error: ~/in.json: no usable record: 1 record read, 1 left out
     error: ~/in.json: index 10, line 12: the input ends before the record does, so the file is cut short or a quote is missing
-    error: ~/in.json: line 1, byte 7: expected nothing after the array (after 1 records)
+    error: ~/in.json: line 1, byte 7: expected nothing after the array (1 read before)
     "#);
 }
 
@@ -235,6 +247,173 @@ fn a_file_that_cannot_be_written_is_a_failure_and_leaves_nothing() {
     --- err
     error: ~/no: No such file or directory (os error 2)
     "#);
+}
+
+#[test]
+fn several_inputs_of_any_format_are_read_as_one() {
+    let bench = Bench::new(&records(12));
+    fs::write(bench.path("b.csv"), "frage,reasoning,answer\nWarum?,\"Da,\nhalb\",So.\n,c,r\n")
+        .unwrap();
+    fs::write(bench.path("c.json"), format!("{}\nnull\n", record(90))).unwrap();
+    let [first, second, third] = ["in.json", "b.csv", "c.json"].map(|name| bench.path(name));
+    let arguments = ["--input", &first, &third, "--rejects", &bench.path("r.jsonl")];
+    insta::assert_snapshot!(bench.run(&arguments), @r#"
+    exit 0
+    --- out
+    Read 14 records from 2 inputs
+      training         8  ~/t.jsonl (3,595 bytes)
+      validation       5  ~/v.jsonl (2,234 bytes)
+      left out         1
+               1  not_an_object
+    Template headed, seed 42, fingerprint 3c71e6ed2525
+    Tokens for smollm2-135m-instruct, counted by o200k_base
+      an estimate: smollm2-135m-instruct is not on this machine yet
+      training           790  mean 98, longest 104 (question 23 %, reasoning 5 %, response 4 %, frame 68 %)
+      validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    --- err
+    warning: ~/c.json: index 1, line 2: the record is not an object
+    "#);
+    insta::assert_snapshot!(bench.read("r.jsonl").replace(bench.0.path().to_str().unwrap(), "~"), @r#"{"source":"~/c.json","index":1,"line":2,"offset":138,"reason":"not_an_object","field":null}"#);
+    let arguments =
+        ["--input", &second, "--question-field", "frage", "--rejects", &bench.path("r.jsonl")];
+    assert!(bench.run(&arguments).starts_with("exit 0"));
+    assert!(bench.read("t.jsonl").contains(r#""content":"Warum?""#));
+    insta::assert_snapshot!(bench.read("r.jsonl").replace(bench.0.path().to_str().unwrap(), "~"), @r#"{"source":"~/b.csv","index":1,"line":4,"offset":45,"reason":"empty_field","field":"frage"}"#);
+}
+
+#[test]
+fn the_manifest_says_what_became_of_each_record() -> anyhow::Result<()> {
+    let bench = Bench::new(&format!("[null, {}]", records(12).trim().trim_matches(['[', ']'])));
+    bench.run(&[]);
+    let manifest: serde_json::Value = serde_json::from_str(&bench.read(MANIFEST))?;
+    assert_eq!(manifest["version"], prepare_data::MANIFEST_VERSION);
+    let records = manifest["records"].as_array().unwrap();
+    let indices = records.iter().map(|record| record["index"].as_u64().unwrap());
+    assert!(indices.eq(1..13));
+    insta::assert_snapshot!(records[0], @r#"{"content":"c555dddbcaacd75f15e3f464f383c26c","side":"valid","input":0,"index":1}"#);
+    let valid = records.iter().filter(|record| record["side"] == "valid").count();
+    assert_eq!((valid, bench.read("v.jsonl").lines().count()), (5, 5));
+    assert_eq!(manifest["train_file"]["lines"], 7);
+    // The same record elsewhere has the same name.
+    let other = Bench::new(&records_of(&[5, 0]));
+    other.run(&[]);
+    let other: serde_json::Value = serde_json::from_str(&other.read(MANIFEST))?;
+    assert_eq!(other["records"][1]["content"], records[0]["content"]);
+    assert_ne!(other["records"][0]["content"], records[0]["content"]);
+    Ok(())
+}
+
+#[test]
+fn strict_stops_at_the_first_bad_record_and_writes_nothing() {
+    let bench = Bench::new(&format!("[{}, null]", record(0)));
+    insta::assert_snapshot!(bench.run(&["--strict"]), @r#"
+    exit 3
+    --- out
+    --- err
+    error: ~/in.json: index 1, line 1: the record is not an object
+    hint: --strict stops at the first such record
+    "#);
+    assert_eq!(bench.files(), ["in.json"]);
+}
+
+#[test]
+fn a_dry_run_counts_and_writes_nothing() {
+    let bench = Bench::new(&records(20));
+    fs::write(bench.path("v.jsonl"), "old").unwrap();
+    let rejects = bench.path("r.jsonl");
+    insta::assert_snapshot!(bench.run(&["--dry-run", "--rejects", &rejects]), @r#"
+    exit 0
+    --- out
+    Read 20 records from ~/in.json
+      training        15
+      validation       5
+      left out         0
+    Template headed, seed 42, fingerprint 3c71e6ed2525
+    Tokens for smollm2-135m-instruct, counted by o200k_base
+      an estimate: smollm2-135m-instruct is not on this machine yet
+      training         1,470  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+      validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    --- err
+    "#);
+    assert_eq!(bench.files(), ["in.json", "v.jsonl"]);
+    assert_eq!(bench.read("v.jsonl"), "old");
+}
+
+#[test]
+fn rejects_are_listed_also_where_nothing_is_usable() {
+    let bench = Bench::new("[1, null]");
+    let rejects = bench.path("r.jsonl");
+    assert!(bench.run(&["--rejects", &rejects]).starts_with("exit 3"));
+    assert_eq!(bench.read("r.jsonl").lines().count(), 2);
+}
+
+#[test]
+fn repeats_are_left_out_and_near_repeats_stay_together() -> anyhow::Result<()> {
+    let near = record(3).replace("fever of 39", "fevers of 39");
+    let exact = record(5).replace("Think of", "THINK  of");
+    let bench =
+        Bench::new(&format!("[{}, {near}, {exact}]", records(40).trim().trim_matches(['[', ']'])));
+    let report = bench.path("report.json");
+    insta::assert_snapshot!(bench.run(&["--report", &report, "--near-threshold", "0.5"]), @r#"
+    exit 0
+    --- out
+    Read 42 records from ~/in.json
+      training        36  ~/t.jsonl (16,271 bytes)
+      validation       5  ~/v.jsonl (2,249 bytes)
+      left out         1
+               1  repeat
+    Template headed, seed 42, fingerprint 3c71e6ed2525
+    Near repeats: 1 record with a question like an earlier one's, on the same side as that
+    Tokens for smollm2-135m-instruct, counted by o200k_base
+      an estimate: smollm2-135m-instruct is not on this machine yet
+      training         3,625  mean 100, longest 104 (question 25 %, reasoning 5 %, response 4 %, frame 67 %)
+      validation         491  mean 98, longest 99 (question 23 %, reasoning 5 %, response 4 %, frame 68 %)
+    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    --- err
+    warning: ~/in.json: index 41, line 42: the record repeats an earlier one
+    "#);
+    let report: serde_json::Value = serde_json::from_str(&bench.read("report.json"))?;
+    insta::assert_snapshot!(report["rejected_records"].to_string().replace(bench.0.path().to_str().unwrap(), "~"), @r#"[{"source":"~/in.json","index":41,"line":42,"offset":5526,"reason":"repeat","field":null,"repeat_of":{"source":"~/in.json","index":5}}]"#);
+    insta::assert_snapshot!(report["repeats"].to_string().replace(bench.0.path().to_str().unwrap(), "~"), @r#"{"exact":1,"near":1,"threshold":0.5,"near_pairs":[{"first":{"source":"~/in.json","index":3},"second":{"source":"~/in.json","index":40},"similarity":0.667}]}"#);
+    for file in ["t.jsonl", "v.jsonl"] {
+        let text = bench.read(file);
+        assert_eq!(text.contains("\"Q3: fever of"), text.contains("\"Q3: fevers of"), "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stable_split_keeps_every_record_on_its_side() {
+    let valid = |count| {
+        let bench = Bench::new(&records(count));
+        bench.run(&["--split", "stable", "--valid-fraction", "0.3"]);
+        let text = bench.read("v.jsonl");
+        (0..count).filter(|number| text.contains(&format!("\"Q{number}: "))).collect::<Vec<_>>()
+    };
+    let (small, large) = (valid(40), valid(80));
+    assert!(small.len() > 5, "{small:?}");
+    assert!(large.iter().filter(|number| **number < 40).eq(&small), "{small:?} {large:?}");
+}
+
+#[test]
+fn standard_input_is_read_to_its_end() {
+    let bench = Bench::new("");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_prepare-data"))
+        .args(["--input", "-", "--base-model", "gpt-4.1"])
+        .current_dir(bench.0.path())
+        .env("HOME", bench.0.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), records(3).as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.starts_with("Read 3 records from standard input\n"), "{printed}");
+    assert_eq!(bench.read("medical_train.jsonl").lines().count(), 3);
 }
 
 #[test]
