@@ -1,0 +1,109 @@
+//! The check of a job's files, before it may queue.
+
+use std::io::{self, BufReader};
+
+use wire::{FileId, Job, JobError, JobStatus, Method};
+
+use crate::blob;
+use crate::hyperparameters::Plan;
+use crate::rows::{self, Rows, RowsError};
+use crate::runner::fail;
+use crate::state::State;
+use crate::store::{self, files, jobs};
+use crate::story::{self, Chapter};
+
+/// The fewest examples that a job is run for, as at the hosted service.
+const FEWEST_EXAMPLES: usize = 10;
+
+/// Reads the job's files and moves it to the queue, or ends it with what is wrong with them.
+pub(crate) fn check(state: &State, job: &Job) -> store::Result<()> {
+    let now = state.clock.now();
+    state.store.change(|connection| story::tell(connection, job, now, &Chapter::Validating))?;
+    let (train, valid) = match read_files(state, job) {
+        Ok(files) => files,
+        Err(error) => return fail(state, job, &error),
+    };
+    let plan = Plan::new(&job.hyperparameters, train.conversations.len());
+    let validated = Chapter::Validated {
+        examples: train.conversations.len(),
+        named_messages: train.named_messages + valid.map_or(0, |valid| valid.named_messages),
+    };
+    state.store.change(|connection| {
+        let queued = jobs::change(connection, job.id.as_str(), |job| {
+            job.status = JobStatus::Queued;
+            job.hyperparameters = plan.hyperparameters();
+            job.method = Some(Method::supervised(plan.hyperparameters()));
+        })?;
+        match queued {
+            Some(job) => story::tell(connection, &job, state.clock.now(), &validated),
+            None => Ok(()),
+        }
+    })?;
+    state.tell();
+    Ok(())
+}
+
+/// The rows to train on and to measure on.
+pub(crate) fn read_files(state: &State, job: &Job) -> Result<(Rows, Option<Rows>), Box<JobError>> {
+    let train = read_file(state, job.training_file.as_ref(), "training")?;
+    let examples = train.conversations.len();
+    if examples < FEWEST_EXAMPLES {
+        let message = format!(
+            "Training file has {examples} example(s), but must have at least {FEWEST_EXAMPLES} examples"
+        );
+        return Err(error("invalid_n_examples", "training_file", message));
+    }
+    if job.validation_file.is_none() {
+        return Ok((train, None));
+    }
+    let valid = read_file(state, job.validation_file.as_ref(), "validation")?;
+    if valid.conversations.is_empty() {
+        let message = "Validation file has no example, but must have at least 1".to_owned();
+        return Err(error("invalid_n_examples", "validation_file", message));
+    }
+    Ok((train, Some(valid)))
+}
+
+fn read_file(
+    state: &State,
+    file: Option<&FileId>,
+    kind: &'static str,
+) -> Result<Rows, Box<JobError>> {
+    let (code, param) = match kind {
+        "training" => ("invalid_training_file", "training_file"),
+        _ => ("invalid_validation_file", "validation_file"),
+    };
+    let rows = open(state, file).map_err(|_| RowsError::Read).and_then(rows::read);
+    rows.map_err(|fault| match fault {
+        RowsError::Read => {
+            error(code, param, format!("The job failed because the {kind} file cannot be read"))
+        }
+        RowsError::Bad { line, fault, more } => {
+            let more = match more {
+                0 => String::new(),
+                more => format!(" ({more} more lines are bad)"),
+            };
+            let message = format!(
+                "The job failed due to an invalid {kind} file. Invalid file format. Line {line}: {fault}{more}"
+            );
+            error(code, param, message)
+        }
+    })
+}
+
+fn open(state: &State, file: Option<&FileId>) -> io::Result<BufReader<std::fs::File>> {
+    let missing = || io::Error::from(io::ErrorKind::NotFound);
+    let id = file.ok_or_else(missing)?;
+    let stored = state.store.change(|connection| files::find(connection, id.as_str()));
+    let stored = stored.map_err(io::Error::other)?.ok_or_else(missing)?;
+    Ok(BufReader::new(blob::open(&state.folder, &stored.sha256)?))
+}
+
+fn error(code: &str, param: &str, message: String) -> Box<JobError> {
+    Box::new(JobError {
+        code: Some(code.to_owned()),
+        message: Some(message),
+        param: Some(param.to_owned()),
+        ..JobError::default()
+    })
+}

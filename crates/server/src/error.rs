@@ -1,0 +1,60 @@
+//! Why a server cannot start or stops.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::store::StoreError;
+
+/// An error of the server itself; what clients get is answered over HTTP.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process uses the data folder.
+    #[error("the data folder {} is in use by another server", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The data folder, or something in it, cannot be made or opened.
+    #[error("the data folder {}", path.display())]
+    Folder {
+        /// The file or folder at fault.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database cannot be used.
+    #[error("the database {}", path.display())]
+    Database {
+        /// The database's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// No base model has this name.
+    #[error("no base model is called `{id}`")]
+    UnknownModel {
+        /// The name asked for.
+        id: String,
+    },
+    /// A model's files cannot be loaded.
+    #[error("the model `{id}`")]
+    Model {
+        /// The model's name.
+        id: String,
+        /// What the engine said.
+        source: engine::Error,
+    },
+    /// The network: an address that cannot be bound, or a listener that broke.
+    #[error("the listener")]
+    Listen {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The thread that runs jobs cannot be started.
+    #[error("the thread for jobs")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,58 @@
+//! The OpenAI dialect over the embedded engine: files, fine-tuning jobs, models and chat completions over HTTP.
+//!
+//! A client of OpenAI's pointed at this server uploads files, runs fine-tuning jobs and asks the models that they make,
+//! all on this machine. State lasts in a folder: an `SQLite` database, file contents by their hash, adapters and training
+//! states. [`Server`] serves a listener, [`Embedded`] runs inside another program.
+//!
+//! # What the dialect's freedoms mean here
+//!
+//! - Jobs run one at a time, in order; files of waiting jobs are checked meanwhile. A job that a restart interrupts goes
+//!   on from its last training state, left at each epoch's end and every minute.
+//! - `n_epochs: auto` is three, but at least 100 examples seen and at most 25,000; `batch_size: auto` is 4, from 1,000
+//!   examples on 8, from 10,000 on 16; `learning_rate_multiplier` is a factor on the engine's default learning rate, and
+//!   `auto` is 1.
+//! - `valid_loss` is measured on one batch of the validation file, taken in turn, ten times a job and at each epoch's
+//!   end; `full_valid_loss` on all of it at each epoch's end, and once before training as the metrics of step 0.
+//! - Answers share the processor with training: while someone is being answered, training rests after each step as long
+//!   as the step took, so that an answer waits for at most one step and then has half of the time or more to itself.
+//!   Two answers are generated at once and 32 may wait; one more gets status 429 with `Retry-After`.
+//! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
+//! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
+//!   another site's page are refused.
+
+mod clock;
+mod token;
+mod options;
+mod error;
+mod id;
+mod folder;
+mod blob;
+mod store;
+mod state;
+mod shelf;
+mod fault;
+mod guard;
+mod extract;
+mod routes;
+mod chat;
+mod queue;
+mod answer;
+mod rows;
+mod hyperparameters;
+mod story;
+mod results;
+mod runner;
+mod check;
+mod tokenised;
+mod validation;
+mod training;
+mod server;
+mod embedded;
+
+pub use clock::Clock;
+pub use embedded::Embedded;
+pub use error::Error;
+pub use options::{BaseModel, Limits, Options};
+pub use server::Server;
+pub use store::StoreError;
+pub use token::Token;

@@ -1,0 +1,103 @@
+//! What a server is started with.
+
+use std::path::PathBuf;
+
+use crate::{Clock, Token};
+
+/// A base model that the server answers with and fine-tunes.
+#[derive(Debug, Clone)]
+pub struct BaseModel {
+    /// The name by which requests ask for it, such as `smollm2-135m-instruct`.
+    pub id: String,
+    /// The GGUF file, the safetensors file or the folder that holds it.
+    pub path: PathBuf,
+    /// The SHA-256 of its weights, in hexadecimal; an adapter is served only over the weights it was trained on.
+    pub sha256: String,
+}
+
+impl BaseModel {
+    /// The model that the user named `name`, a known name or a path, found at `path`.
+    ///
+    /// A path's last part without its ending gives the id, in lower case, other characters than letters, digits, `.`,
+    /// `_` and `-` as `-`; every tool that goes through here calls one file by one id.
+    pub fn named(name: &str, path: impl Into<PathBuf>, sha256: impl Into<String>) -> Self {
+        let last = name.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or(name);
+        let bare = [".gguf", ".safetensors"].iter().find_map(|ending| last.strip_suffix(ending));
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        let id = bare.unwrap_or(last).to_lowercase();
+        let id = id.chars().map(|letter| if plain(letter) { letter } else { '-' }).collect();
+        Self { id, path: path.into(), sha256: sha256.into() }
+    }
+}
+
+/// How much one client may ask of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes of an uploaded file; OpenAI's own limit is 512 MB.
+    pub upload_bytes: u64,
+    /// The most bytes of any other request's body.
+    pub body_bytes: usize,
+    /// How many answers are generated at the same time.
+    pub answers_at_once: usize,
+    /// How many more may wait for their turn before the server answers 429.
+    pub answers_waiting: usize,
+    /// How long a shutdown waits for answers under way before it stops them.
+    pub shutdown_grace_seconds: u64,
+    /// How often a running job leaves a training checkpoint to go on from after a restart.
+    pub checkpoint_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            upload_bytes: 512 * 1024 * 1024,
+            body_bytes: 8 * 1024 * 1024,
+            answers_at_once: 2,
+            answers_waiting: 32,
+            shutdown_grace_seconds: 10,
+            checkpoint_seconds: 60,
+        }
+    }
+}
+
+/// Everything a [`Server`](crate::Server) needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder for the database, the files and the adapters; one server at a time uses it.
+    pub data_dir: PathBuf,
+    /// The base models on offer.
+    pub base_models: Vec<BaseModel>,
+    /// What a client must present as its key; without one any key is accepted.
+    pub token: Option<Token>,
+    /// Bounds on what clients may ask.
+    pub limits: Limits,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// Options with the default limits, no token and the system's clock.
+    pub fn new(data_dir: impl Into<PathBuf>, base_models: Vec<BaseModel>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            base_models,
+            token: None,
+            limits: Limits::default(),
+            clock: Clock::system(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_called_by_its_name_or_its_files() {
+        let id = |name: &str| BaseModel::named(name, "p", "s").id;
+        assert_eq!(id("smollm2-135m-instruct"), "smollm2-135m-instruct");
+        assert_eq!(id("/models/SmolLM2 135M.Q4_1.gguf"), "smollm2-135m.q4_1");
+        assert_eq!(id("../tiny-llama/"), "tiny-llama");
+        assert_eq!(id(r"C:\models\a:b"), "a-b");
+    }
+}

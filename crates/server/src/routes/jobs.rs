@@ -1,0 +1,210 @@
+//! `/v1/fine_tuning/jobs`: <https://platform.openai.com/docs/api-reference/fine-tuning>.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State as Shared};
+use wire::{Checkpoint, CreateJob, Event, FileId, Job, JobId, JobStatus, Method, Page, Purpose};
+
+use crate::extract::{JsonBody, Queries, no_cursor};
+use crate::fault::Fault;
+use crate::state::State;
+use crate::store::{checkpoints, events, files, jobs, models};
+use crate::{hyperparameters, id, story};
+
+/// OpenAI's own limits, from its API description.
+const SUFFIX_CHARACTERS: usize = 64;
+const METADATA_PAIRS: usize = 16;
+const METADATA_KEY_CHARACTERS: usize = 64;
+const METADATA_VALUE_CHARACTERS: usize = 512;
+
+pub(super) async fn create(
+    Shared(state): Shared<Arc<State>>,
+    JsonBody(request): JsonBody<CreateJob>,
+) -> Result<Json<Job>, Fault> {
+    let hyperparameters = hyperparameters::wanted(&request)?;
+    check(&request)?;
+    check_model(&state, &request.model).await?;
+    check_file(&state, "training_file", Some(&request.training_file)).await?;
+    check_file(&state, "validation_file", request.validation_file.as_ref()).await?;
+    let id: JobId =
+        id::random("ftjob-").parse().map_err(|error: wire::InvalidId| Fault::internal(&error))?;
+    let job = Job {
+        organization_id: Some("org-local".to_owned()),
+        status: JobStatus::ValidatingFiles,
+        training_file: Some(request.training_file),
+        validation_file: request.validation_file,
+        method: Some(Method::supervised(hyperparameters.clone())),
+        hyperparameters,
+        seed: request.seed.or_else(|| Some(i64::from(id::random_seed()))),
+        user_provided_suffix: request.suffix,
+        metadata: request.metadata,
+        ..Job::new(id, request.model, state.clock.now())
+    };
+    let now = state.clock.now();
+    let stored = job.clone();
+    let insert = state.store.call(move |connection| {
+        jobs::insert(connection, &stored)?;
+        story::tell(connection, &stored, now, &story::Chapter::Created)
+    });
+    insert.await?;
+    state.tell();
+    Ok(Json(job))
+}
+
+fn check(request: &CreateJob) -> Result<(), Fault> {
+    for (name, value) in &request.extra {
+        let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        match name.as_str() {
+            "integrations" if empty => {}
+            "integrations" => {
+                return Err(Fault::unsupported("integrations", "is not supported by this server"));
+            }
+            _ => {
+                let name: String = name.chars().take(100).collect();
+                let message = format!("Unrecognized request argument supplied: {name}");
+                return Err(Fault::invalid(message).param(name).code("unknown_parameter"));
+            }
+        }
+    }
+    if request.seed.is_some_and(|seed| !(0..=i64::from(i32::MAX)).contains(&seed)) {
+        let message = "'seed' must be from 0 to 2147483647";
+        return Err(Fault::invalid_value("seed", message));
+    }
+    let suffix_fits = |suffix: &String| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        (1..=SUFFIX_CHARACTERS).contains(&suffix.len()) && suffix.bytes().all(plain)
+    };
+    if !request.suffix.as_ref().is_none_or(suffix_fits) {
+        let message = "'suffix' must be 1 to 64 letters, digits, '-', '_' and '.'";
+        return Err(Fault::invalid_value("suffix", message));
+    }
+    request.metadata.as_ref().map_or(Ok(()), check_metadata)
+}
+
+fn check_metadata(pairs: &BTreeMap<String, String>) -> Result<(), Fault> {
+    let fits = |(key, value): (&String, &String)| {
+        key.chars().count() <= METADATA_KEY_CHARACTERS
+            && value.chars().count() <= METADATA_VALUE_CHARACTERS
+    };
+    if pairs.len() <= METADATA_PAIRS && pairs.iter().all(fits) {
+        return Ok(());
+    }
+    let message =
+        "'metadata' must be up to 16 pairs, keys of up to 64 and values of up to 512 characters";
+    Err(Fault::invalid_value("metadata", message))
+}
+
+async fn check_model(state: &State, model: &str) -> Result<(), Fault> {
+    if state.shelf.base(model).is_some() {
+        return Ok(());
+    }
+    let id = model.to_owned();
+    match state.store.call(move |connection| models::find(connection, &id)).await? {
+        Some(_) => {
+            Err(Fault::unsupported("model", "must be a base model: a tuned one is not tuned again"))
+        }
+        None => Err(Fault::no_model(model)),
+    }
+}
+
+async fn check_file(
+    state: &State,
+    param: &'static str,
+    file: Option<&FileId>,
+) -> Result<(), Fault> {
+    let Some(file) = file.cloned() else { return Ok(()) };
+    let id = file.clone();
+    let found = state.store.call(move |connection| files::find(connection, id.as_str())).await?;
+    match found {
+        None => Err(Fault::invalid_value(param, format!("File '{file}' does not exist"))),
+        Some(stored) if stored.object.purpose != Some(Purpose::FineTune) => Err(
+            Fault::invalid_value(param, format!("File '{file}' has not the purpose 'fine-tune'")),
+        ),
+        Some(_) => Ok(()),
+    }
+}
+
+pub(super) async fn list(
+    Shared(state): Shared<Arc<State>>,
+    mut queries: Queries,
+) -> Result<Json<Page<Job>>, Fault> {
+    let span = queries.span(20, 100, false)?;
+    let metadata = queries.metadata();
+    queries.finish()?;
+    let part = state.store.call(move |connection| jobs::list(connection, &metadata, &span));
+    let part = part.await?.ok_or_else(no_cursor)?;
+    Ok(Json(Page::new(part.items, part.has_more)))
+}
+
+pub(super) async fn find(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Fault> {
+    Ok(Json(stored(&state, id).await?))
+}
+
+async fn stored(state: &State, id: String) -> Result<Job, Fault> {
+    let shown: String = id.chars().take(100).collect();
+    let job = state.store.call(move |connection| jobs::find(connection, &id)).await?;
+    job.ok_or_else(|| {
+        Fault::not_found(format!("Could not find fine tune: {shown}"))
+            .param("fine_tuning_job_id")
+            .code("fine_tune_not_found")
+    })
+}
+
+pub(super) async fn cancel(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Fault> {
+    let job = stored(&state, id).await?;
+    let now = state.clock.now();
+    let cancelled = state.store.call(move |connection| {
+        let cancelled = jobs::change(connection, job.id.as_str(), |job| {
+            job.status = JobStatus::Cancelled;
+            job.finished_at = Some(now);
+            job.estimated_finish = None;
+        })?;
+        if let Some(job) = &cancelled {
+            story::tell(connection, job, now, &story::Chapter::Cancelled)?;
+        }
+        Ok(cancelled)
+    });
+    cancelled.await?.map(Json).ok_or_else(|| {
+        Fault::invalid("The job has come to its end already and cannot be cancelled")
+            .code("invalid_state")
+    })
+}
+
+pub(super) async fn events(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+    mut queries: Queries,
+) -> Result<Json<Page<Event>>, Fault> {
+    let span = queries.span(20, 1000, false)?;
+    queries.finish()?;
+    let job = stored(&state, id).await?;
+    let part = state.store.call(move |connection| events::list(connection, job.id.as_str(), &span));
+    let part = part.await?.ok_or_else(no_cursor)?;
+    Ok(Json(Page::new(part.items, part.has_more)))
+}
+
+pub(super) async fn checkpoints(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+    mut queries: Queries,
+) -> Result<Json<Page<Checkpoint>>, Fault> {
+    let span = queries.span(10, 100, false)?;
+    queries.finish()?;
+    let job = stored(&state, id).await?;
+    let part =
+        state.store.call(move |connection| checkpoints::list(connection, job.id.as_str(), &span));
+    let part = part.await?.ok_or_else(no_cursor)?;
+    let (first_id, last_id) = (
+        part.items.first().map(|first| first.id.clone()),
+        part.items.last().map(|last| last.id.clone()),
+    );
+    Ok(Json(Page { first_id, last_id, ..Page::new(part.items, part.has_more) }))
+}

@@ -1,0 +1,95 @@
+//! The server itself: opened over a data folder, then serving a listener until told to stop.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::state::State;
+use crate::{Error, Options, routes, runner};
+
+/// The OpenAI dialect over the embedded engine.
+#[derive(Debug)]
+pub struct Server {
+    state: Arc<State>,
+}
+
+impl Server {
+    /// Opens the data folder of `options` for this process alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] when another server has the folder, [`Error::Folder`] and [`Error::Database`] when it cannot be
+    /// used.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        Ok(Self { state: State::open(options)? })
+    }
+
+    /// Loads the base model `id` now instead of at its first use; blocks for a second or more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownModel`] when the options had no such model, [`Error::Model`] when its files cannot be used.
+    pub fn load(&self, id: &str) -> Result<(), Error> {
+        self.state.shelf.model(id).map(drop)
+    }
+
+    /// Serves `listener`, and works on jobs, until `shutdown` comes true.
+    ///
+    /// Then no more connections are taken, answers under way get [`Limits::shutdown_grace_seconds`] to end, and a
+    /// running job stops behind its current step, to go on when the folder is opened again.
+    ///
+    /// [`Limits::shutdown_grace_seconds`]: crate::Limits::shutdown_grace_seconds
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Thread`] when the threads for jobs cannot be started, [`Error::Listen`] when the listener breaks.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let threads = runner::start(&self.state)?;
+        let (closing, mut closed) = watch::channel(false);
+        let state = Arc::clone(&self.state);
+        let told = async move {
+            shutdown.await;
+            state.stop();
+            let _ = closing.send(true);
+        };
+        let app = routes::router(Arc::clone(&self.state));
+        let serving = axum::serve(listener, app).with_graceful_shutdown(told);
+        let grace = Duration::from_secs(self.state.limits.shutdown_grace_seconds);
+        let stopping = Arc::clone(&self.state);
+        let overdue = async move {
+            // The sender goes only with the future that holds it, which `serving` owns.
+            let _ = closed.wait_for(|closed| *closed).await;
+            tokio::time::sleep(grace).await;
+            stopping.hush();
+            tokio::time::sleep(grace).await;
+        };
+        let served = tokio::select! {
+            served = serving.into_future() => served,
+            () = overdue => Ok(()),
+        };
+        self.state.stop();
+        self.state.hush();
+        finish(threads).await;
+        served.map_err(|source| Error::Listen { source })
+    }
+}
+
+async fn finish(threads: Vec<JoinHandle<()>>) {
+    let joined = tokio::task::spawn_blocking(|| {
+        for thread in threads {
+            // A thread that panicked has nothing to say any more.
+            drop(thread.join());
+        }
+    });
+    if joined.await.is_err() {
+        tracing::error!("the threads for jobs could not be waited for");
+    }
+}

@@ -1,0 +1,149 @@
+//! What a job tells of itself: its events, in the words that users of the hosted service know.
+
+use rusqlite::Connection;
+use wire::{Event, EventLevel, Job, JobError, Metrics};
+
+use crate::id;
+use crate::store::{Result, events};
+
+/// A thing worth telling.
+#[derive(Debug)]
+pub(crate) enum Chapter<'a> {
+    Created,
+    Validating,
+    /// The files are good; what was noticed in them.
+    Validated {
+        examples: usize,
+        named_messages: usize,
+    },
+    Started,
+    /// Training goes on after a restart, behind this step.
+    Resumed {
+        step: usize,
+    },
+    /// So many examples are longer than the `tokens` trained on, and are cut.
+    Cut {
+        examples: usize,
+        tokens: usize,
+    },
+    /// The loss before any training.
+    Before(&'a Metrics),
+    Step(&'a Metrics),
+    Checkpoint {
+        step: usize,
+        model: &'a str,
+    },
+    NewModel {
+        model: &'a str,
+    },
+    Succeeded,
+    Failed(&'a JobError),
+    Cancelled,
+}
+
+/// Adds what happened to the job's events, once.
+pub(crate) fn tell(
+    connection: &Connection,
+    job: &Job,
+    now: i64,
+    chapter: &Chapter<'_>,
+) -> Result<()> {
+    let (key, message) = (key(chapter), message(chapter, job));
+    let id = id::random("ftevent-");
+    let event = match chapter {
+        Chapter::Before(metrics) | Chapter::Step(metrics) => {
+            Event::metrics(id, now, message, metrics)
+        }
+        _ => Event::message(id, now, level(chapter), message),
+    };
+    events::insert(connection, job.id.as_str(), &key, &event)?;
+    Ok(())
+}
+
+/// Names the chapter within its job; a chapter of the same name is told only the first time.
+fn key(chapter: &Chapter<'_>) -> String {
+    match chapter {
+        Chapter::Created => "created".to_owned(),
+        Chapter::Validating => "validating".to_owned(),
+        Chapter::Validated { .. } => "validated".to_owned(),
+        Chapter::Started => "started".to_owned(),
+        Chapter::Resumed { .. } => id::random("resumed:"),
+        Chapter::Cut { .. } => "cut".to_owned(),
+        Chapter::Before(_) => "step:0".to_owned(),
+        Chapter::Step(metrics) => format!("step:{}", metrics.step.unwrap_or_default()),
+        Chapter::Checkpoint { step, .. } => format!("checkpoint:{step}"),
+        Chapter::NewModel { .. } => "model".to_owned(),
+        Chapter::Succeeded | Chapter::Failed(_) | Chapter::Cancelled => "end".to_owned(),
+    }
+}
+
+fn level(chapter: &Chapter<'_>) -> EventLevel {
+    match chapter {
+        Chapter::Failed(_) => EventLevel::Error,
+        Chapter::Cut { .. } | Chapter::Resumed { .. } => EventLevel::Warn,
+        Chapter::Validated { named_messages, .. } if *named_messages > 0 => EventLevel::Warn,
+        _ => EventLevel::Info,
+    }
+}
+
+fn message(chapter: &Chapter<'_>, job: &Job) -> String {
+    let number = |value: Option<f64>| value.map_or("?".to_owned(), |value| format!("{value:.4}"));
+    match chapter {
+        Chapter::Created => format!("Created fine-tuning job: {}", job.id),
+        Chapter::Validating => {
+            let file = job.training_file.as_ref().map_or("", wire::FileId::as_str);
+            match &job.validation_file {
+                None => format!("Validating training file: {file}"),
+                Some(other) => {
+                    format!("Validating training file: {file} and validation file: {other}")
+                }
+            }
+        }
+        Chapter::Validated { examples, named_messages: 0 } => {
+            format!("Files validated ({examples} training examples), moving job to queued state")
+        }
+        Chapter::Validated { examples, named_messages } => format!(
+            "Files validated ({examples} training examples), moving job to queued state; \
+             {named_messages} messages carry a `name`, which the model's template has no place for"
+        ),
+        Chapter::Started => "Fine-tuning job started".to_owned(),
+        Chapter::Resumed { step: 0 } => {
+            "The server was restarted; training begins again".to_owned()
+        }
+        Chapter::Resumed { step } => {
+            format!("The server was restarted; training goes on behind step {step}")
+        }
+        Chapter::Cut { examples, tokens } => {
+            format!("{examples} examples are longer than {tokens} tokens; their ends are cut off")
+        }
+        Chapter::Before(metrics) => {
+            format!("Before training: full validation loss={}", number(metrics.full_valid_loss))
+        }
+        Chapter::Step(metrics) => {
+            let mut text = format!(
+                "Step {}/{}: training loss={}",
+                metrics.step.unwrap_or_default(),
+                metrics.total_steps.unwrap_or_default(),
+                number(metrics.train_loss)
+            );
+            for (name, value) in [
+                ("validation loss", metrics.valid_loss),
+                ("full validation loss", metrics.full_valid_loss),
+            ] {
+                if value.is_some() {
+                    text = format!("{text}, {name}={}", number(value));
+                }
+            }
+            text
+        }
+        Chapter::Checkpoint { step, model } => {
+            format!("Checkpoint created at step {step}: {model}")
+        }
+        Chapter::NewModel { model } => format!("New fine-tuned model created: {model}"),
+        Chapter::Succeeded => "The job has successfully completed".to_owned(),
+        Chapter::Failed(error) => {
+            format!("The job failed: {}", error.message.as_deref().unwrap_or("no reason is known"))
+        }
+        Chapter::Cancelled => "Fine-tuning job cancelled".to_owned(),
+    }
+}

@@ -1,0 +1,282 @@
+//! One job's training: from its files to a model that can be asked.
+//!
+//! Everything that a step tells goes into the database in one transaction, and only while the job still runs there: a
+//! cancelled job finds that out after its current step. Steps that are done again after a restart are told once.
+
+mod keep;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Example, LoraConfig, Model, StepReport, TrainOptions, Trainer};
+use wire::{Job, JobError, JobStatus, Metrics};
+
+use crate::check::read_files;
+use crate::hyperparameters::Plan;
+use crate::runner::{fail, server_error};
+use crate::state::State;
+use crate::store::{self, StoreError, jobs};
+use crate::story::{self, Chapter};
+use crate::tokenised::{examples, tokens};
+use crate::validation::Validation;
+use crate::{Error, id};
+
+/// Why a training stops before its end.
+enum Halt {
+    /// The job was cancelled; nothing is left to do.
+    Cancelled,
+    /// The server stops; the job goes on later.
+    Left,
+    /// The job is at fault, or the engine over it.
+    Failed(Box<JobError>),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<std::io::Error> for Halt {
+    fn from(error: std::io::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Box<JobError>> for Halt {
+    fn from(error: Box<JobError>) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<engine::Error> for Halt {
+    fn from(error: engine::Error) -> Self {
+        tracing::error!(%error, "a training failed");
+        let message = match &error {
+            engine::Error::Diverged { step } => format!(
+                "Training diverged at step {step}: the loss is not a number; a smaller learning_rate_multiplier may help"
+            ),
+            error => format!("Training failed: {error}"),
+        };
+        Self::Failed(Box::new(server_error(message)))
+    }
+}
+
+/// Trains `job` to its end, or until it is cancelled or the server stops.
+pub(crate) fn train(state: &State, job: &Job) -> store::Result<()> {
+    match Session::begin(state, job).and_then(Session::run) {
+        Ok(()) | Err(Halt::Cancelled) => {}
+        Err(Halt::Left) => return Ok(()),
+        Err(Halt::Failed(error)) => fail(state, job, &error)?,
+        Err(Halt::Store(error)) => {
+            tracing::error!(job = %job.id, %error, "a job failed");
+            fail(state, job, &server_error("The server could not store what the job made"))?;
+        }
+    }
+    // A state that is left behind is removed at the next start.
+    let _ = std::fs::remove_dir_all(state.folder.training().join(job.id.as_str()));
+    Ok(())
+}
+
+struct Session<'a> {
+    state: &'a State,
+    job: Job,
+    trainer: Trainer,
+    validation: Validation,
+    /// The tokens that all epochs together train on.
+    trained_tokens: u64,
+    /// The name that the model gets.
+    model_id: String,
+    began: Instant,
+    began_at_step: usize,
+    saved: Instant,
+}
+
+impl<'a> Session<'a> {
+    fn begin(state: &'a State, job: &Job) -> Result<Self, Halt> {
+        let resumed = job.status == JobStatus::Running;
+        let job = change(state, job, &Chapter::Started, |job| job.status = JobStatus::Running)?;
+        let model = state.shelf.model(&job.model).map_err(|error| load_error(&error))?;
+        let (train, valid) = read_files(state, &job)?;
+        let plan = Plan::new(&job.hyperparameters, train.conversations.len());
+        let options = options(&plan, &job, &model);
+        let train = examples(&model, &train.conversations, options.max_tokens, "training")?;
+        let valid = valid.map_or_else(Vec::new, |valid| valid.conversations);
+        let valid = examples(&model, &valid, options.max_tokens, "validation")?;
+        let trained_tokens = tokens(&train.examples) * plan.epochs as u64;
+        if train.cut + valid.cut > 0 {
+            let cut = Chapter::Cut { examples: train.cut + valid.cut, tokens: options.max_tokens };
+            change(state, &job, &cut, |_| {})?;
+        }
+        let (trainer, step) = trainer(state, &job, &model, &options, train.examples)?;
+        if resumed {
+            change(state, &job, &Chapter::Resumed { step }, |_| {})?;
+        }
+        let validation =
+            Validation::new(model, valid.examples, plan.batch_size, trainer.total_steps());
+        let suffix = job.user_provided_suffix.as_deref();
+        let now = Instant::now();
+        Ok(Self {
+            state,
+            model_id: id::tuned_model(&job.model, suffix, job.id.as_str()),
+            job,
+            trainer,
+            validation,
+            trained_tokens,
+            began: now,
+            began_at_step: step,
+            saved: now,
+        })
+    }
+
+    fn run(mut self) -> Result<(), Halt> {
+        if self.began_at_step == 0 && !self.validation.is_empty() {
+            let mut before = Metrics { step: Some(0), ..self.metrics() };
+            self.measure_all(&mut before)?;
+            self.tell(&Chapter::Before(&before))?;
+        }
+        loop {
+            if self.state.is_stopping() {
+                self.save()?;
+                return Err(Halt::Left);
+            }
+            let begun = Instant::now();
+            let Some(report) = self.trainer.step()? else { break };
+            self.record(&report)?;
+            self.state.queue.wait_until_idle(begun.elapsed());
+        }
+        self.finish()
+    }
+
+    /// Writes down what a step brought, and at an epoch's end the model as it stands.
+    fn record(&mut self, report: &StepReport) -> Result<(), Halt> {
+        let mut metrics = Metrics {
+            step: Some(report.step as u64),
+            train_loss: Some(report.loss),
+            train_mean_token_accuracy: Some(report.token_accuracy),
+            ..self.metrics()
+        };
+        let part = self.validation.part(self.trainer.adapter(), report.step, report.epoch_ended)?;
+        if let Some(part) = part {
+            metrics.valid_loss = Some(part.loss);
+            metrics.valid_mean_token_accuracy = Some(part.token_accuracy);
+        }
+        if report.epoch_ended && !self.validation.is_empty() {
+            self.measure_all(&mut metrics)?;
+        }
+        let finish = self.estimated_finish(report.step);
+        self.job = change(self.state, &self.job, &Chapter::Step(&metrics), |job| {
+            job.estimated_finish = finish;
+        })?;
+        if report.epoch_ended {
+            self.keep_checkpoint(report.step, &metrics)?;
+        }
+        let every = Duration::from_secs(self.state.limits.checkpoint_seconds);
+        if report.epoch_ended || self.saved.elapsed() >= every {
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn metrics(&self) -> Metrics {
+        Metrics { total_steps: Some(self.trainer.total_steps() as u64), ..Metrics::default() }
+    }
+
+    /// Measures the whole validation file, looking out for an end of the job or the server.
+    fn measure_all(&self, metrics: &mut Metrics) -> Result<(), Halt> {
+        let state = self.state;
+        let (id, mut halt) = (self.job.id.as_str(), None);
+        let whole = self.validation.all(self.trainer.adapter(), &mut || {
+            let running = state.store.change(|connection| jobs::is_running(connection, id));
+            halt = match running {
+                Err(error) => Some(Halt::Store(error)),
+                Ok(false) => Some(Halt::Cancelled),
+                Ok(true) if state.is_stopping() => Some(Halt::Left),
+                Ok(true) => None,
+            };
+            halt.is_none()
+        })?;
+        match (whole, halt) {
+            (Some(whole), _) => {
+                metrics.full_valid_loss = Some(whole.loss);
+                metrics.full_valid_mean_token_accuracy = Some(whole.token_accuracy);
+                Ok(())
+            }
+            (None, halt) => Err(halt.unwrap_or(Halt::Left)),
+        }
+    }
+
+    fn estimated_finish(&self, step: usize) -> Option<i64> {
+        let done = step.checked_sub(self.began_at_step).filter(|done| *done > 0)?;
+        let left = self.trainer.total_steps().saturating_sub(step);
+        let seconds = self.began.elapsed().as_secs() * left as u64 / done as u64;
+        Some(self.state.clock.now() + i64::try_from(seconds).unwrap_or_default())
+    }
+
+    fn tell(&self, chapter: &Chapter<'_>) -> Result<(), Halt> {
+        change(self.state, &self.job, chapter, |_| {}).map(drop)
+    }
+}
+
+/// Changes the job in the database and tells of it, unless it was cancelled meanwhile.
+fn change(
+    state: &State,
+    job: &Job,
+    chapter: &Chapter<'_>,
+    work: impl FnOnce(&mut Job),
+) -> Result<Job, Halt> {
+    let now = state.clock.now();
+    let changed = state.store.change(|connection| {
+        let changed = jobs::change(connection, job.id.as_str(), work)?;
+        if let Some(job) = &changed {
+            story::tell(connection, job, now, chapter)?;
+        }
+        Ok(changed)
+    })?;
+    changed.ok_or(Halt::Cancelled)
+}
+
+fn load_error(error: &Error) -> Halt {
+    tracing::error!(%error, "a base model cannot be loaded");
+    Halt::Failed(Box::new(server_error("The base model cannot be loaded")))
+}
+
+fn options(plan: &Plan, job: &Job, model: &Model) -> TrainOptions {
+    let usual = TrainOptions::default();
+    #[expect(clippy::cast_possible_truncation, reason = "a factor needs no more than f32 holds")]
+    let factor = plan.learning_rate_multiplier as f32;
+    TrainOptions {
+        epochs: plan.epochs,
+        batch_size: plan.batch_size,
+        learning_rate: usual.learning_rate * factor,
+        max_tokens: usual.max_tokens.min(model.config().max_positions),
+        seed: job.seed.unwrap_or_default().cast_unsigned(),
+        ..usual
+    }
+}
+
+/// The trainer as the last training state left it, or at its beginning; and the steps it has done.
+fn trainer(
+    state: &State,
+    job: &Job,
+    model: &Arc<Model>,
+    options: &TrainOptions,
+    train: Vec<Example>,
+) -> Result<(Trainer, usize), Halt> {
+    let states = keep::saved_states(&state.folder.training().join(job.id.as_str()));
+    if let Some((_, folder)) = states.first() {
+        let (model, options) = (Arc::clone(model), options.clone());
+        match Trainer::resume(folder, model, options, train.clone(), Vec::new()) {
+            Ok(trainer) => {
+                let step = trainer.steps_done();
+                return Ok((trainer, step));
+            }
+            // As after a new release with other defaults: better from the beginning than not at all.
+            Err(error) => tracing::warn!(job = %job.id, %error, "a training state is of no use"),
+        }
+    }
+    let lora = LoraConfig::default();
+    let trainer = Trainer::new(Arc::clone(model), &lora, options.clone(), train, Vec::new())?;
+    Ok((trainer, 0))
+}

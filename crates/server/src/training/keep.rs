@@ -1,0 +1,126 @@
+//! What a training leaves on disk and in the database: checkpoints, states to go on from, the model and its results.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use wire::{Checkpoint, FileId, FileObject, JobStatus, Metrics, Purpose};
+
+use super::{Halt, Session};
+use crate::blob::Incoming;
+use crate::folder::Folder;
+use crate::store::files::StoredFile;
+use crate::store::models::TunedModel;
+use crate::store::{checkpoints, files, jobs, models};
+use crate::story::{self, Chapter};
+use crate::{id, results};
+
+impl Session<'_> {
+    /// Saves the adapter as folder `name` of the job, whole or not at all.
+    fn save_adapter(&self, name: &str) -> Result<String, Halt> {
+        let folder = format!("{}/{name}", self.job.id);
+        let aside = self.aside()?;
+        self.trainer.adapter().save(&aside)?;
+        Folder::replace(&aside, &self.state.folder.adapters().join(&folder))?;
+        Ok(folder)
+    }
+
+    fn aside(&self) -> std::io::Result<PathBuf> {
+        let path = self.state.folder.temporary().join(id::random("training-"));
+        std::fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    fn tuned(&self, id: String, folder: String) -> TunedModel {
+        let base = self.state.shelf.base(&self.job.model);
+        TunedModel {
+            id,
+            created: self.state.clock.now(),
+            base: self.job.model.clone(),
+            base_sha256: base.map(|base| base.sha256.clone()).unwrap_or_default(),
+            job_id: Some(self.job.id.to_string()),
+            folder,
+        }
+    }
+
+    pub(super) fn keep_checkpoint(&self, step: usize, metrics: &Metrics) -> Result<(), Halt> {
+        let folder = self.save_adapter(&format!("step-{step}"))?;
+        let now = self.state.clock.now();
+        let model = self.tuned(id::checkpoint_model(&self.model_id, step), folder);
+        let checkpoint = Checkpoint {
+            metrics: Metrics { total_steps: None, ..metrics.clone() },
+            ..Checkpoint::new(
+                id::random("ftckpt_"),
+                self.job.id.clone(),
+                model.id.as_str(),
+                step as u64,
+                now,
+            )
+        };
+        let told = Chapter::Checkpoint { step, model: &model.id };
+        self.state.store.change(|connection| {
+            models::insert(connection, &model)?;
+            checkpoints::insert(connection, self.job.id.as_str(), &checkpoint)?;
+            story::tell(connection, &self.job, now, &told)
+        })?;
+        Ok(())
+    }
+
+    /// Leaves a training state to go on from, in place of the one before.
+    pub(super) fn save(&mut self) -> Result<(), Halt> {
+        let aside = self.aside()?;
+        self.trainer.checkpoint(&aside)?;
+        let states = self.state.folder.training().join(self.job.id.as_str());
+        let old = saved_states(&states);
+        let next = old.first().map_or(1, |(number, _)| number + 1);
+        Folder::replace(&aside, &states.join(next.to_string()))?;
+        for (_, path) in old {
+            // One that stays is older than the new one, and is passed over.
+            let _ = std::fs::remove_dir_all(path);
+        }
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Saves the model and the results, and ends the job.
+    pub(super) fn finish(self) -> Result<(), Halt> {
+        let Self { state, ref job, .. } = self;
+        let model = self.tuned(self.model_id.clone(), self.save_adapter("final")?);
+        let table = state.store.change(|connection| results::file(connection, job))?;
+        let mut incoming = Incoming::new(&state.folder)?;
+        incoming.write(table.as_bytes())?;
+        let content = incoming.finish()?;
+        let id: FileId = id::random("file-").parse().map_err(std::io::Error::other)?;
+        let now = state.clock.now();
+        let purpose = Purpose::FineTuneResults;
+        let object = FileObject::new(id.clone(), "step_metrics.csv", purpose, content.bytes, now);
+        let file = StoredFile { object, sha256: content.sha256.clone() };
+        let succeeded = state.store.change(|connection| {
+            let changed = jobs::change(connection, job.id.as_str(), |job| {
+                job.status = JobStatus::Succeeded;
+                job.fine_tuned_model = Some(model.id.clone());
+                job.finished_at = Some(now);
+                job.estimated_finish = None;
+                job.result_files = vec![id];
+                job.trained_tokens = Some(self.trained_tokens);
+            })?;
+            let Some(job) = changed else { return Ok(false) };
+            content.keep(&state.folder)?;
+            files::insert(connection, &file)?;
+            models::insert(connection, &model)?;
+            story::tell(connection, &job, now, &Chapter::NewModel { model: &model.id })?;
+            story::tell(connection, &job, now, &Chapter::Succeeded)?;
+            Ok(true)
+        })?;
+        if succeeded { Ok(()) } else { Err(Halt::Cancelled) }
+    }
+}
+
+/// The training states in `folder`, the newest first.
+pub(super) fn saved_states(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut states: Vec<(u64, PathBuf)> = entries
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .collect();
+    states.sort_by(|a, b| b.cmp(a));
+    states
+}

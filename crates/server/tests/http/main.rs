@@ -1,0 +1,7 @@
+//! The server over real HTTP, with the tiny model behind it.
+
+mod support;
+mod access;
+mod files;
+mod jobs;
+mod chat;
