@@ -332,26 +332,18 @@ impl Block<'_> {
             // SAFETY: `Job::new` checked that row `rows - 1` and depth `depth - 1` of the left operand are inside its
             // slice, and that the right operand holds `depth` rows of whole vectors from this panel's first column:
             // `NV * LANES <= stride` for a packed panel, and for rows `columns` is a multiple of `LANES`.
-            unsafe {
-                let mut a = left.data.as_ptr().add(row * left.row + piece.from * left.column);
-                let mut b = panel.as_ptr().add(piece.from * stride);
-                for _ in piece.from..piece.to {
-                    let mut columns = [simd.splat(0.0); NV];
-                    for (vector, column) in columns.iter_mut().enumerate() {
-                        *column = simd.load_at(b.add(vector * S::LANES));
-                    }
-                    for (index, sums) in sums.iter_mut().enumerate() {
-                        let number = simd.splat(*a.add(index * left.row));
-                        for (sum, column) in sums.iter_mut().zip(&columns) {
-                            *sum = simd.mul_add(number, *column, *sum);
-                        }
-                    }
-                    a = a.wrapping_add(left.column);
-                    b = b.wrapping_add(stride);
-                }
-            }
+            sums = unsafe {
+                let operands = Operands {
+                    a: left.data.as_ptr().add(row * left.row + piece.from * left.column),
+                    row: left.row,
+                    column: left.column,
+                    b: panel.as_ptr().add(piece.from * stride),
+                    stride,
+                };
+                operands.accumulate(simd, piece.to - piece.from, sums)
+            };
         }
-        for (index, sums) in sums.iter().enumerate() {
+        for (index, sums) in sums.into_iter().enumerate() {
             let at = (row + index) * self.job.stride + first;
             // SAFETY: `Job::new` checked that row `rows - 1` and column `columns - 1` are inside the output, and no other
             // block has these rows and columns.
@@ -362,11 +354,19 @@ impl Block<'_> {
 
     /// Brings one row of a tile to the output.
     #[inline(always)]
-    fn write<S: Simd>(&self, simd: S, sums: &[S::V], to: &mut [f32], accumulate: bool) {
+    fn write<S: Simd, const NV: usize>(
+        &self,
+        simd: S,
+        sums: [S::V; NV],
+        to: &mut [f32],
+        accumulate: bool,
+    ) {
         let scale = simd.splat(self.job.scale);
-        for (sum, to) in sums.iter().zip(to.chunks_mut(S::LANES)) {
+        for (vector, sum) in sums.into_iter().enumerate() {
+            let to = &mut to[vector * S::LANES..];
+            let to = if to.len() > S::LANES { &mut to[..S::LANES] } else { to };
             let whole = to.len() == S::LANES;
-            let mut sum = simd.mul(*sum, scale);
+            let mut sum = simd.mul(sum, scale);
             if accumulate {
                 let there = if whole { simd.load(to) } else { simd.load_part(to, 0.0) };
                 sum = simd.add(sum, there);
@@ -377,5 +377,51 @@ impl Block<'_> {
                 simd.store_part(to, sum);
             }
         }
+    }
+}
+
+/// Where a tile's operands begin.
+#[derive(Clone, Copy)]
+struct Operands {
+    a: *const f32,
+    row: usize,
+    column: usize,
+    b: *const f32,
+    stride: usize,
+}
+
+impl Operands {
+    /// The tile's sums with `depth` more products in them.
+    ///
+    /// By value and with constant indices, so that the sums never leave the registers.
+    ///
+    /// # Safety
+    /// `a` has `MR` rows of `depth` numbers, `b` has `depth` rows of `NV` vectors.
+    #[inline(always)]
+    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
+    unsafe fn accumulate<S: Simd, const NV: usize, const MR: usize>(
+        self,
+        simd: S,
+        depth: usize,
+        mut sums: [[S::V; NV]; MR],
+    ) -> [[S::V; NV]; MR] {
+        let (mut a, mut b) = (self.a, self.b);
+        for _ in 0..depth {
+            let mut columns = [simd.splat(0.0); NV];
+            for vector in 0..NV {
+                // SAFETY: the caller's promise.
+                columns[vector] = unsafe { simd.load_at(b.add(vector * S::LANES)) };
+            }
+            for row in 0..MR {
+                // SAFETY: the caller's promise.
+                let number = simd.splat(unsafe { *a.add(row * self.row) });
+                for vector in 0..NV {
+                    sums[row][vector] = simd.mul_add(number, columns[vector], sums[row][vector]);
+                }
+            }
+            a = a.wrapping_add(self.column);
+            b = b.wrapping_add(self.stride);
+        }
+        sums
     }
 }
