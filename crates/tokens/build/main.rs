@@ -43,5 +43,8 @@ fn write_vocabulary(out: &Path, name: &str, vocabulary: &tiktoken_rs::CoreBPE) -
     let vocabulary = merges::Vocabulary::new(tokens);
     fs::write(out.join(format!("{name}.bytes")), vocabulary.bytes())?;
     fs::write(out.join(format!("{name}.starts")), vocabulary.starts())?;
+    fs::write(out.join(format!("{name}.characters")), vocabulary.characters())?;
+    fs::write(out.join(format!("{name}.splits")), vocabulary.splits())?;
+    fs::write(out.join(format!("{name}.lengths")), vocabulary.lengths())?;
     fs::write(out.join(format!("{name}.merges")), vocabulary.merges())
 }

@@ -8,6 +8,8 @@ use crate::layout::{FREE, NO_TOKEN, TOKEN_BITS, first_slot, merge_key};
 pub(crate) struct Vocabulary {
     tokens: Vec<Vec<u8>>,
     ranks: HashMap<Vec<u8>, u32>,
+    /// For each token the two whose merge makes it; a byte has itself.
+    splits: Vec<(u32, u32)>,
 }
 
 impl Vocabulary {
@@ -15,7 +17,10 @@ impl Vocabulary {
         let ranks: HashMap<Vec<u8>, u32> = tokens.iter().cloned().zip(0..).collect();
         assert_eq!(ranks.len(), tokens.len(), "no two tokens are alike");
         assert!(tokens.len() < NO_TOKEN as usize, "a token's number fits its bits");
-        Self { tokens, ranks }
+        let mut vocabulary = Self { tokens, ranks, splits: Vec::new() };
+        vocabulary.splits =
+            vocabulary.tokens.iter().map(|token| vocabulary.last_merge(token)).collect();
+        vocabulary
     }
 
     /// For each byte, the number of its token.
@@ -36,13 +41,37 @@ impl Vocabulary {
             .collect()
     }
 
+    /// For each code point below 65,536, the number of its token as 32 bits, little endian.
+    pub(crate) fn characters(&self) -> Vec<u8> {
+        let token = |character: char| self.ranks.get(character.encode_utf8(&mut [0; 4]).as_bytes());
+        (0..=u32::from(u16::MAX))
+            .flat_map(|code| {
+                char::from_u32(code).and_then(token).unwrap_or(&NO_TOKEN).to_le_bytes()
+            })
+            .collect()
+    }
+
+    /// For each token the two whose merge makes it, as 32 bits each, little endian.
+    pub(crate) fn splits(&self) -> Vec<u8> {
+        self.splits
+            .iter()
+            .flat_map(|(left, right)| [left.to_le_bytes(), right.to_le_bytes()].concat())
+            .collect()
+    }
+
+    /// For each token its length in bytes.
+    pub(crate) fn lengths(&self) -> Vec<u8> {
+        let length =
+            |token: &Vec<u8>| u8::try_from(token.len()).expect("a token has at most 128 bytes");
+        self.tokens.iter().map(length).collect()
+    }
+
     /// The hash table of all merges, little endian; its number of slots is a power of two.
     pub(crate) fn merges(&self) -> Vec<u8> {
         let bits = (self.tokens.len() * 2).next_power_of_two().trailing_zeros();
         let mut slots = vec![FREE; 1 << bits];
-        for (token, merged) in self.tokens.iter().zip(0_u32..).filter(|(token, _)| token.len() > 1)
-        {
-            let (left, right) = self.last_merge(token);
+        let splits = self.splits.iter().zip(&self.tokens).zip(0_u32..);
+        for ((&(left, right), _), merged) in splits.filter(|((_, token), _)| token.len() > 1) {
             let mut place = first_slot(merge_key(left, right), bits);
             while slots[place] != FREE {
                 place = (place + 1) % slots.len();
@@ -57,6 +86,9 @@ impl Vocabulary {
     /// There is one such pair only. Wherever two tokens that make up `token` stand side by side, the merges inside them
     /// were those of `token` alone, and these lead to one last pair. So the table needs no other split of `token`.
     fn last_merge(&self, token: &[u8]) -> (u32, u32) {
+        if token.len() == 1 {
+            return (self.ranks[token], self.ranks[token]);
+        }
         let mut ends: Vec<usize> = (0..=token.len()).collect();
         while ends.len() > 3 {
             let rank = |at: &usize| self.ranks.get(&token[ends[*at]..ends[*at + 2]]);

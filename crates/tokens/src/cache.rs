@@ -5,12 +5,10 @@
 
 use std::fmt;
 
-use crate::merge::SHORT;
-
 /// Pieces of up to this many bytes have their bytes, length and count in 16 bytes.
 pub(crate) const WORD: usize = 15;
 /// Pieces of up to this many bytes have them in 64.
-const PHRASE: usize = SHORT;
+pub(crate) const PHRASE: usize = 62;
 
 /// Places for words: 2 to the power of this, of 16 bytes each.
 const WORD_BITS: u32 = 18;

@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 
-use crate::cache::{Cache, WORD};
-use crate::merge::long::Merger;
-use crate::merge::{SHORT, short_count};
+use crate::cache::{Cache, PHRASE, WORD};
+use crate::merge::Merger;
 use crate::split::{Cl100k, O200k, Rules};
 use crate::vocabulary::{CL100K, O200K, Vocabulary};
 use crate::{Count, Encoding};
@@ -93,8 +92,8 @@ impl State {
         let piece = &text[start..end];
         match piece.len() {
             1 => 1,
-            length @ ..=WORD => cache.word(text, start, length, || short_count(vocabulary, piece)),
-            ..=SHORT => cache.phrase(piece, || short_count(vocabulary, piece)),
+            length @ ..=WORD => cache.word(text, start, length, || merger.count(vocabulary, piece)),
+            ..=PHRASE => cache.phrase(piece, || merger.count(vocabulary, piece)),
             _ => merger.count(vocabulary, piece),
         }
     }

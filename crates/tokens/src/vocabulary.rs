@@ -10,33 +10,39 @@ pub(crate) struct Vocabulary {
     bytes: &'static [u8; 256],
     /// For each two bytes, their token or [`NO_TOKEN`].
     starts: &'static [[u8; 4]],
-    /// The slots of the hash table.
+    /// For each code point of the basic plane, its token or [`NO_TOKEN`].
+    characters: &'static [[u8; 4]],
+    /// For each token the two whose merge makes it, one behind the other.
+    splits: &'static [[u8; 4]],
+    /// For each token its length in bytes.
+    lengths: &'static [u8],
+    /// The slots of the hash table of merges, as many as a power of two.
     merges: &'static [[u8; 8]],
-    /// The table has 2 to the power of this many slots.
-    bits: u32,
+}
+
+/// The tables that the build script wrote under a name.
+macro_rules! vocabulary {
+    ($name:literal) => {
+        Vocabulary {
+            bytes: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".bytes")),
+            starts: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".starts")).as_chunks().0,
+            characters: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".characters"))
+                .as_chunks()
+                .0,
+            splits: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".splits")).as_chunks().0,
+            lengths: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".lengths")),
+            merges: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".merges")).as_chunks().0,
+        }
+    };
 }
 
 /// The merges of `cl100k_base`.
-pub(crate) static CL100K: Vocabulary = Vocabulary::new(
-    include_bytes!(concat!(env!("OUT_DIR"), "/cl100k.bytes")),
-    include_bytes!(concat!(env!("OUT_DIR"), "/cl100k.starts")),
-    include_bytes!(concat!(env!("OUT_DIR"), "/cl100k.merges")),
-);
+pub(crate) static CL100K: Vocabulary = vocabulary!("cl100k");
 
 /// The merges of `o200k_base`.
-pub(crate) static O200K: Vocabulary = Vocabulary::new(
-    include_bytes!(concat!(env!("OUT_DIR"), "/o200k.bytes")),
-    include_bytes!(concat!(env!("OUT_DIR"), "/o200k.starts")),
-    include_bytes!(concat!(env!("OUT_DIR"), "/o200k.merges")),
-);
+pub(crate) static O200K: Vocabulary = vocabulary!("o200k");
 
 impl Vocabulary {
-    const fn new(bytes: &'static [u8; 256], starts: &'static [u8], merges: &'static [u8]) -> Self {
-        let (starts, merges) = (starts.as_chunks().0, merges.as_chunks().0);
-        assert!(starts.len() == 1 << 16 && merges.len().is_power_of_two());
-        Self { bytes, starts, merges, bits: merges.len().trailing_zeros() }
-    }
-
     /// The token of one byte.
     #[inline]
     pub(crate) fn byte(&self, byte: u8) -> u32 {
@@ -49,11 +55,17 @@ impl Vocabulary {
         u32::from_le_bytes(self.starts[usize::from(u16::from_le_bytes([first, second]))])
     }
 
+    /// The token of a character, or [`NO_TOKEN`].
+    #[inline]
+    pub(crate) fn character(&self, code_point: usize) -> u32 {
+        self.characters.get(code_point).map_or(NO_TOKEN, |&token| u32::from_le_bytes(token))
+    }
+
     /// The token that `left` and `right` become side by side, or [`NO_TOKEN`].
     #[inline]
     pub(crate) fn merged(&self, left: u32, right: u32) -> u32 {
         let key = merge_key(left, right);
-        let mut place = first_slot(key, self.bits);
+        let mut place = first_slot(key, self.merges.len().trailing_zeros());
         loop {
             let slot = u64::from_le_bytes(self.merges[place & (self.merges.len() - 1)]);
             if slot >> TOKEN_BITS == key {
@@ -68,6 +80,43 @@ impl Vocabulary {
             }
             place += 1;
         }
+    }
+
+    /// Whether the bytes of `left` and `right`, merged together, become these two tokens again.
+    ///
+    /// The last merges inside the two are undone step by step; before each of them a merge across their border must not
+    /// have been due.
+    pub(crate) fn stay_apart(&self, mut left: u32, mut right: u32) -> bool {
+        let mut limit = NO_TOKEN;
+        loop {
+            if self.merged(left, right) < limit {
+                return false;
+            }
+            if u8::try_from(left.max(right)).is_ok() {
+                // Single bytes: nothing is left to undo.
+                return true;
+            }
+            // The merge of the higher rank came last; of two equal ones the right one, before which a merge across the
+            // border, being further left, would even have gone at the same rank.
+            if left > right {
+                limit = left;
+                left = self.split(left).1;
+            } else {
+                limit = right + 1;
+                right = self.split(right).0;
+            }
+        }
+    }
+
+    /// The bytes of `token`.
+    pub(crate) fn length(&self, token: u32) -> usize {
+        usize::from(self.lengths[token as usize])
+    }
+
+    /// The two tokens whose merge makes `token`.
+    pub(crate) fn split(&self, token: u32) -> (u32, u32) {
+        let half = |index: usize| u32::from_le_bytes(self.splits[index]);
+        (half(2 * token as usize), half(2 * token as usize + 1))
     }
 }
 
