@@ -50,5 +50,5 @@ fn impossible_numbers_are_refused() {
     insta::assert_snapshot!(with("head_dim", json!(7)), @"`head size` is 7, which is odd");
     insta::assert_snapshot!(with("rms_norm_eps", json!(0.0)), @"`rms epsilon` is 0, which is not a positive number");
     insta::assert_snapshot!(with("eos_token_id", json!(49152)), @"`a special token` is 49152, which is outside the vocabulary");
-    insta::assert_snapshot!(with("hidden_size", json!("576")), @r#"`invalid type: string "576", expected usize` is missing or has the wrong type"#);
+    insta::assert_snapshot!(with("hidden_size", json!("576")), @r#"its fields are not those of a Llama: invalid type: string "576", expected usize"#);
 }

@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn tiny(name: &str) -> PathBuf {
@@ -68,4 +70,29 @@ fn what_is_no_model_is_said_to_be_none() -> anyhow::Result<()> {
     assert!(matches!(Weights::open(&empty), Err(Error::Gguf { .. })));
     assert!(matches!(Weights::open(&tiny("tokenizer.json")), Err(Error::NoModel { .. })));
     Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_model_with_spoilt_bytes_is_opened_or_refused(
+        spoilt in proptest::collection::vec((0_usize..12_000, any::<u8>()), 1..4),
+    ) {
+        let mut bytes = include_bytes!("../../../../tests/golden/tiny-llama/model.gguf").to_vec();
+        for (at, byte) in spoilt {
+            bytes[at] = byte;
+        }
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("model.gguf");
+        fs::write(&path, bytes)?;
+        if let Ok(weights) = Weights::open(&path) {
+            for name in weights.names() {
+                prop_assert!(weights.tensor(name).is_ok());
+            }
+            if let Ok(tokenizer) = crate::Tokenizer::of(&weights) {
+                let tokens = tokenizer.encode("Chest pain: 12 mg, 𝛽-blocker");
+                prop_assert!(tokens.iter().all(|token| (*token as usize) < weights.config().vocab));
+                let _ = crate::ChatTemplate::of(&weights, &tokenizer);
+            }
+        }
+    }
 }
