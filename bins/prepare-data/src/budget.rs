@@ -1,17 +1,24 @@
 //! What training on the prepared files will cost.
 
-use std::path::Path;
-
 use tokens::{ModelRow, PriceTable, default_epochs};
 
+use crate::counter::Counter;
 use crate::report::Budget;
 
-/// The estimate for training `model` on `examples` examples of together `billable` tokens.
-pub(crate) fn budget(model: &str, prices: &PriceTable, examples: usize, billable: u64) -> Budget {
+/// The estimate for training `model`, which `counter` counts for, on `examples` examples of together `tokens` tokens.
+pub(crate) fn budget(
+    model: &str,
+    counter: &Counter,
+    prices: &PriceTable,
+    (examples, tokens): (usize, u64),
+) -> Budget {
+    if let Some(tokens_per_second) = counter.tokens_per_second() {
+        let seconds_per_epoch = tokens as f64 / tokens_per_second;
+        return Budget::Time { tokens, tokens_per_second, seconds_per_epoch };
+    }
     let Some(row) = prices.model(model) else {
-        let here = engine::models::find(model).is_some() || Path::new(model).exists();
-        let reason = if here {
-            format!("{model} trains on this machine, at no charge")
+        let reason = if engine::models::find(model).is_some() {
+            format!("{model} trains on this machine at no charge, in a time that is not known yet")
         } else {
             format!("no price is known for {model}")
         };
@@ -21,10 +28,10 @@ pub(crate) fn budget(model: &str, prices: &PriceTable, examples: usize, billable
         return Budget::Unknown { reason: format!("no training price is known for {}", row.id) };
     };
     let epochs = default_epochs(examples);
-    let usd = row.training_cost(billable, epochs).map_or(0.0, |usd| usd.0);
+    let usd = row.training_cost(tokens, epochs).map_or(0.0, |usd| usd.0);
     Budget::Cost {
         model: row.id.clone(),
-        tokens: billable,
+        tokens,
         epochs,
         usd_per_million,
         usd,

@@ -89,7 +89,7 @@ fn budget(text: &mut String, budget: &Budget) -> std::fmt::Result {
             duration(*seconds_per_epoch),
             number(*tokens),
         ),
-        Budget::Unknown { reason } => writeln!(text, "Cost and time: {reason}"),
+        Budget::Unknown { reason } => writeln!(text, "Training: {reason}"),
     }
 }
 

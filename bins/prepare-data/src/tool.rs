@@ -103,7 +103,12 @@ fn report(
             train,
             valid,
         },
-        budget: budget::budget(&config.base_model, prices, split.train.len(), train.billable),
+        budget: budget::budget(
+            &config.base_model,
+            counter,
+            prices,
+            (split.train.len(), train.billable),
+        ),
     }
 }
 

@@ -130,7 +130,7 @@ fn up_to_ten_records_all_train_and_an_old_validation_file_goes() {
     Tokens for smollm2-135m-instruct, counted by o200k_base
       an estimate: smollm2-135m-instruct is not on this machine yet
       training           420  mean 42, longest 42 (question 52 %, reasoning 12 %, response 10 %, frame 26 %)
-    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    Training: smollm2-135m-instruct trains on this machine at no charge, in a time that is not known yet
     --- err
     warning: ~/v.jsonl of an earlier run is removed: this one has no validation examples
     "#);
@@ -163,7 +163,7 @@ fn bad_records_are_named_counted_and_left_out() {
     Tokens for smollm2-135m-instruct, counted by o200k_base
       an estimate: smollm2-135m-instruct is not on this machine yet
       training           196  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
-    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    Training: smollm2-135m-instruct trains on this machine at no charge, in a time that is not known yet
     --- err
     warning: ~/in.json: index 1, line 1: the record is not an object
     warning: ~/in.json: index 2, line 1: field `Complex_CoT` is null
@@ -270,7 +270,7 @@ fn several_inputs_of_any_format_are_read_as_one() {
       an estimate: smollm2-135m-instruct is not on this machine yet
       training           790  mean 98, longest 104 (question 23 %, reasoning 5 %, response 4 %, frame 68 %)
       validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
-    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    Training: smollm2-135m-instruct trains on this machine at no charge, in a time that is not known yet
     --- err
     warning: ~/c.json: index 1, line 2: the record is not an object
     "#);
@@ -334,7 +334,7 @@ fn a_dry_run_counts_and_writes_nothing() {
       an estimate: smollm2-135m-instruct is not on this machine yet
       training         1,470  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
       validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
-    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    Training: smollm2-135m-instruct trains on this machine at no charge, in a time that is not known yet
     --- err
     "#);
     assert_eq!(bench.files(), ["in.json", "v.jsonl"]);
@@ -370,7 +370,7 @@ fn repeats_are_left_out_and_near_repeats_stay_together() -> anyhow::Result<()> {
       an estimate: smollm2-135m-instruct is not on this machine yet
       training         3,625  mean 100, longest 104 (question 25 %, reasoning 5 %, response 4 %, frame 67 %)
       validation         491  mean 98, longest 99 (question 23 %, reasoning 5 %, response 4 %, frame 68 %)
-    Cost and time: smollm2-135m-instruct trains on this machine, at no charge
+    Training: smollm2-135m-instruct trains on this machine at no charge, in a time that is not known yet
     --- err
     warning: ~/in.json: index 41, line 42: the record repeats an earlier one
     "#);
@@ -395,6 +395,21 @@ fn a_stable_split_keeps_every_record_on_its_side() {
     let (small, large) = (valid(40), valid(80));
     assert!(small.len() > 5, "{small:?}");
     assert!(large.iter().filter(|number| **number < 40).eq(&small), "{small:?} {large:?}");
+}
+
+#[test]
+fn a_model_on_this_machine_counts_with_its_own_tokenizer() {
+    let model =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama/model.gguf");
+    let bench = Bench::new(&records(3));
+    let report = bench.path("report.json");
+    let printed = bench.run(&["--base-model", model.to_str().unwrap(), "--report", &report]);
+    assert!(printed.contains("counted by the model's own tokenizer"), "{printed}");
+    assert!(printed.contains("Training here takes about "), "{printed}");
+    let report: serde_json::Value = serde_json::from_str(&bench.read("report.json")).unwrap();
+    assert_eq!(report["tokens"]["doubt"], serde_json::Value::Null);
+    // Far more tokens than an encoding with 200,000 entries needs.
+    assert!(report["tokens"]["train"]["total"].as_u64() > Some(400), "{report}");
 }
 
 #[test]
