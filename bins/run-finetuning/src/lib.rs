@@ -1,1 +1,24 @@
 //! Upload, create, follow the job, save the model's id.
+//!
+//! The tool checks the files that `prepare-data` wrote, finds or starts the service, uploads the files, creates the job
+//! (or adopts the one that an earlier run of the same command left), follows it to its end and saves the model. On this
+//! machine the embedded server is started in the process and asked through the same HTTP calls. The model's id is the
+//! tool's product and goes to standard output; everything else goes to standard error.
+
+mod arguments;
+mod config;
+mod examples;
+mod origin;
+mod price;
+mod base;
+mod ledger;
+mod service;
+mod curve;
+mod display;
+mod interrupt;
+mod explain;
+mod job;
+mod save;
+mod tool;
+
+pub use crate::tool::run;

@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! Starts the tool with what the process was given.
+
+fn main() -> std::process::ExitCode {
+    cli::with_process(run_finetuning::run)
+}

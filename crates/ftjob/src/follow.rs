@@ -32,7 +32,7 @@ impl Client {
     pub async fn follow(
         &self,
         job: &JobId,
-        tell: &mut (dyn FnMut(Update<'_>) + Send),
+        tell: &mut impl FnMut(Update<'_>),
     ) -> Result<Job, Error> {
         let (mut chronicle, mut status, mut silent) = (Chronicle::default(), None, Duration::ZERO);
         loop {
@@ -55,7 +55,7 @@ impl Client {
         job: &JobId,
         chronicle: &mut Chronicle,
         status: &mut Option<JobStatus>,
-        tell: &mut (dyn FnMut(Update<'_>) + Send),
+        tell: &mut impl FnMut(Update<'_>),
     ) -> Result<Job, transport::Error> {
         let seen = self.look(job).await?;
         let route = Route::new(["fine_tuning", "jobs", job.as_str(), "events"])?;

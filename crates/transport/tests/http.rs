@@ -1,5 +1,6 @@
 //! What comes of every kind of answer, against a service with queued answers.
 
+#[expect(dead_code, reason = "to queue later answers is for the tools' tests")]
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -100,6 +100,11 @@ impl Double {
         Ok(Self { base_url, state })
     }
 
+    /// Answers with these after those that are waiting.
+    pub(crate) fn queue(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).replies.extend(replies);
+    }
+
     /// What was asked so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()

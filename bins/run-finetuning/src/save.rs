@@ -1,0 +1,63 @@
+//! The model on disk, for `ask` and for whoever reads the bare id.
+
+use std::path::{Path, PathBuf};
+
+use ftjob::Finished;
+use inference::SavedModel;
+use transport::Provider;
+
+use crate::config::{Config, OPENAI, Place};
+use crate::examples::Examples;
+use crate::origin::Origin;
+
+/// Where the bare id goes.
+pub(crate) fn id_file(config: &Config) -> PathBuf {
+    config.model_file.with_file_name(SavedModel::ID_FILE)
+}
+
+/// Writes both files, each whole or not at all; the bare id last, so that it is never ahead of what belongs to it.
+pub(crate) fn save(
+    config: &Config,
+    finished: &Finished,
+    origin: &Origin,
+    examples: &[&Examples],
+) -> anyhow::Result<()> {
+    let mut saved =
+        SavedModel::of_id(&finished.model).trained_with(origin.template, &origin.system_prompt);
+    saved.job_id = Some(finished.job.clone());
+    saved.base_model.clone_from(&config.recipe.model);
+    match &config.place {
+        Place::Service(endpoint) => {
+            saved.provider = Provider::OpenAi;
+            saved.base_url = Some(endpoint.base_url().to_owned()).filter(|url| url != OPENAI);
+        }
+        Place::Local { data_dir, source, name, .. } => {
+            saved.provider = Provider::Local;
+            saved.data_dir = Some(beside(&config.model_file, data_dir));
+            if let engine::locate::Source::Path(_) = source {
+                saved.base_model_path = Some(beside(&config.model_file, Path::new(name)));
+            }
+        }
+    }
+    for examples in examples {
+        let name =
+            examples.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        saved.files.insert(name, examples.file.sha256.clone());
+    }
+    if let Some(folder) = config.model_file.parent().filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder)?;
+    }
+    saved.save(&config.model_file)?;
+    saved.save_id(&id_file(config))?;
+    Ok(())
+}
+
+/// `path` as it is found from the saved file's folder: relative where both are below the working folder, else absolute.
+fn beside(model_file: &Path, path: &Path) -> PathBuf {
+    let here = model_file.parent().is_none_or(|folder| folder.as_os_str().is_empty());
+    if here && path.is_relative() {
+        return path.to_owned();
+    }
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
