@@ -36,7 +36,9 @@ pub(crate) fn find(
             endpoint(base_url.as_deref(), environment).map(Place::Service)
         }
         Source::Local { data_dir, base_model } => {
-            if !data_dir.is_dir() {
+            // A base model needs no folder of a training: the server makes an empty one.
+            let is_tuned = config.saved.model != config.saved.base_model;
+            if is_tuned && !data_dir.is_dir() {
                 let error = anyhow!("{}: no such folder", data_dir.display());
                 let hint = "the embedded server keeps its models there; --data-dir names another, --base-url a server";
                 return Err(Failure::new(Exit::BadData, error).hint(hint));

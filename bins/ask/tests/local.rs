@@ -91,3 +91,15 @@ fn a_data_folder_that_is_not_there_is_named() -> anyhow::Result<()> {
     assert!(err.starts_with("error: /nowhere: no such folder\nhint: "), "{err}");
     Ok(())
 }
+
+#[test]
+fn a_base_model_needs_no_training_before() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let fresh = folder.path().join("fresh").display().to_string();
+    let flags = ["Which?", "--model", "tiny-llama", "--provider", "local", "--base-model", TINY];
+    let more = ["--data-dir", &fresh, "--max-tokens", "8", "--json"];
+    let (exit, out, err) = ask(folder.path(), &[&flags[..], &more].concat());
+    assert_eq!(exit, Exit::Done, "{err}");
+    assert_eq!(serde_json::from_str::<Value>(&out)?["model"], json!("tiny-llama"));
+    Ok(())
+}
