@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::array::ArrayScanner;
 use crate::decode::Decoded;
@@ -10,7 +11,7 @@ use crate::frame::Frame;
 use crate::lines::LineScanner;
 use crate::table::{Columns, TableScanner};
 use crate::window::Window;
-use crate::{Compression, Entry, Error, FieldNames, Limits, Reason, Rejection, record};
+use crate::{Compression, Entry, Error, FieldNames, Limits, Place, Reason, Rejection, record};
 
 /// How records follow each other in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +34,9 @@ pub struct Format {
     /// How it is compressed.
     pub compression: Compression,
 }
+
+/// A JSON value with its place, or why it could not be read.
+pub(crate) type JsonEntry = (Place, Result<Value, Reason>);
 
 /// Beginnings of files that are known and not read.
 const UNSUPPORTED: [(&[u8], &str); 5] = [
@@ -88,6 +92,20 @@ impl<R: Read> Scanner<R> {
             }
         }
         Ok((Self::Table(table, columns), format(Layout::Csv)))
+    }
+
+    /// The next record as a JSON value, wherever it stands; a table's rows are none.
+    pub(crate) fn next_json(&mut self) -> Result<Option<JsonEntry>, Error> {
+        let frame = match self {
+            Self::Array(scanner) => scanner.next()?,
+            Self::Lines(scanner) => scanner.next()?,
+            Self::Table(scanner, _) => scanner.next()?,
+        };
+        Ok(frame.map(|frame| match frame {
+            Frame::Json(place, bytes) => (place, record::parse_value(bytes)),
+            Frame::Row(place, _) => (place, Err(Reason::NotAnObject)),
+            Frame::Refused(place, reason) => (place, Err(reason)),
+        }))
     }
 
     /// The next record, its fields looked for under `names`.

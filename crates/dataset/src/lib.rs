@@ -33,6 +33,7 @@ mod table;
 mod record;
 mod format;
 mod reader;
+mod chat;
 mod words;
 mod minhash;
 mod repeats;
@@ -42,6 +43,7 @@ mod split;
 mod spool;
 mod output;
 
+pub use crate::chat::{ChatReader, CheckedChat, Fault, Finding, check_chat, content_text};
 pub use crate::decode::Compression;
 pub use crate::error::Error;
 pub use crate::example::{Example, Message, Role};

@@ -27,22 +27,27 @@ pub struct Record {
 impl Record {
     /// A name for the record's content, wherever it stands: the first 16 bytes of the SHA-256 of its three texts.
     pub fn content_hash(&self) -> ContentHash {
-        let mut hash = Sha256::new();
-        for text in [&self.question, &self.reasoning, &self.response] {
-            // The length keeps the borders between the texts apart from the texts.
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        }
-        let digest = hash.finalize();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        ContentHash(u128::from_be_bytes(first))
+        ContentHash::of(&[&self.question, &self.reasoning, &self.response])
     }
 }
 
 /// The name of a record's content; it prints as 32 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(u128);
+
+impl ContentHash {
+    pub(crate) fn of(texts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for text in texts {
+            // The length keeps the borders between the texts apart from the texts.
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash.finalize()[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+}
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,6 +73,12 @@ pub(crate) fn parse(bytes: &[u8], place: Place, names: &FieldNames) -> Result<Re
     let fields = FieldsSeed(names).deserialize(&mut deserializer);
     let fields = fields.and_then(|fields| deserializer.end().map(|()| fields));
     check(fields.map_err(|_| reject(malformation(text)))?, place, names)
+}
+
+/// Parses the JSON text `bytes` of any record.
+pub(crate) fn parse_value(bytes: &[u8]) -> Result<serde_json::Value, Reason> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Reason::NotUtf8)?;
+    serde_json::from_str(text).map_err(|_| malformation(text))
 }
 
 /// Checks the cells of the `row` at `place`, of which `columns` hold the fields.
