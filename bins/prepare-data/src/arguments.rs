@@ -6,13 +6,17 @@ use clap::Parser;
 use dataset::Fraction;
 use template::Template;
 
+use crate::check::CheckArguments;
+
 /// Turn medical reasoning records into training and validation files for fine-tuning.
 ///
 /// Every record of the input ends up in the training file, in the validation file, or is left out and reported. The
 /// files appear whole or not at all.
 #[derive(Debug, Parser)]
-#[command(name = "prepare-data", version, after_help = EXIT_CODES)]
+#[command(name = "prepare-data", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Records as a JSON array, JSON lines or CSV, also compressed (.gz, .zst); `-` is standard input.
     #[arg(long, value_name = "FILE", num_args = 1.., default_value = "medical_o1_sft_mix.json")]
     pub(crate) input: Vec<PathBuf>,
@@ -74,6 +78,12 @@ pub(crate) struct Arguments {
     /// Log more (-v, -vv).
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// What else the tool does.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Check(CheckArguments),
 }
 
 /// How the sides are chosen.

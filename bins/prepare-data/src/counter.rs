@@ -6,7 +6,7 @@ use anyhow::Context;
 use dataset::Example;
 use engine::locate::{self, HubSettings, Pip, Source};
 use engine::{ChatMessage, ChatTemplate, ModelConfig, Tokenizer, Weights};
-use tokens::{ChatConstants, Count, Encoding};
+use tokens::{ChatConstants, ChatTokens, Count, Encoding, Message};
 
 /// What is counted with in place of an encoding that is not at hand.
 const STAND_IN: Encoding = Encoding::O200k;
@@ -86,13 +86,33 @@ impl Counter {
         }
     }
 
+    /// The tokens of any chat. A chat that a local model's template refuses counts by its texts alone.
+    pub(crate) fn messages(&self, messages: &[Message<'_>]) -> ChatTokens {
+        match self {
+            Self::Service { encoding, constants } => {
+                constants.count(encoding, messages.iter().copied())
+            }
+            Self::StandIn { .. } => {
+                ChatConstants::CURRENT.count(&STAND_IN, messages.iter().copied())
+            }
+            Self::Local(local) => {
+                let count = |message: &Message<'_>| local.tokenizer.encode(message.content).len();
+                let learned = messages.iter().filter(|message| message.role == "assistant");
+                let assistant = learned.map(count).sum();
+                let turns = messages.iter().map(|message| (message.role, message.content));
+                let total = local.turns(turns).unwrap_or_else(|_| messages.iter().map(count).sum());
+                ChatTokens { total, assistant }
+            }
+        }
+    }
+
     /// All tokens of a chat, with those that frame its messages.
     pub(crate) fn chat(&self, example: &Example) -> anyhow::Result<usize> {
         match self {
             Self::Service { encoding, constants } => {
                 Ok(constants.count(encoding, example.turns()).total)
             }
-            Self::Local(local) => local.chat(example),
+            Self::Local(local) => local.turns(example.turns()),
             Self::StandIn { .. } => {
                 Ok(ChatConstants::CURRENT.count(&STAND_IN, example.turns()).total)
             }
@@ -112,13 +132,13 @@ impl Local {
         read().with_context(|| format!("the tokenizer of {}", path.display()))
     }
 
-    fn chat(&self, example: &Example) -> anyhow::Result<usize> {
+    fn turns<'a>(&self, turns: impl Iterator<Item = (&'a str, &'a str)>) -> anyhow::Result<usize> {
         let message = |(role, content): (&str, &str)| ChatMessage {
             role: role.to_owned(),
             content: content.to_owned(),
             weight: None,
         };
-        let messages: Vec<_> = example.turns().map(message).collect();
+        let messages: Vec<_> = turns.map(message).collect();
         let text = self.template.render(&messages, false)?;
         Ok(self.tokenizer.encode_with_special(&text).len())
     }

@@ -17,6 +17,8 @@ mod report;
 mod manifest;
 mod summary;
 mod warnings;
+mod spread;
+mod check;
 mod tool;
 
 pub use crate::arguments::Splitting;

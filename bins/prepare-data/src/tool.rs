@@ -9,8 +9,9 @@ use cli::{Environment, Exit, Failure, Terminal};
 use dataset::{Finished, Output, Split, commit};
 use tokens::PriceTable;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::budget;
+use crate::check::check;
 use crate::config::Config;
 use crate::counter::Counter;
 use crate::gather::{Gathered, gather};
@@ -27,9 +28,14 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
         Err(exit) => return exit,
     };
     cli::trace(environment, arguments.verbose);
-    let config = Config::resolve(arguments, environment);
-    match config.and_then(|config| prepare(&config, terminal)) {
-        Ok(()) => Exit::Done,
+    let outcome = match &arguments.command {
+        Some(Command::Check(arguments)) => check(arguments, environment, terminal),
+        None => Config::resolve(arguments, environment)
+            .and_then(|config| prepare(&config, terminal))
+            .map(|()| Exit::Done),
+    };
+    match outcome {
+        Ok(exit) => exit,
         Err(failure) => cli::report(terminal, &failure),
     }
 }

@@ -41,6 +41,15 @@ impl Bench {
             arguments.extend(pair.iter().map(OsString::from));
         }
         arguments.extend(more.iter().map(OsString::from));
+        self.call(arguments)
+    }
+
+    /// Runs the tool with `arguments` alone.
+    fn run_alone(&self, arguments: &[&str]) -> String {
+        self.call(arguments.iter().map(OsString::from).collect())
+    }
+
+    fn call(&self, arguments: Vec<OsString>) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let terminal = &mut Terminal::plain(&mut out, &mut err);
         let exit = prepare_data::run(arguments, &Environment::default(), terminal);
@@ -410,6 +419,112 @@ fn a_model_on_this_machine_counts_with_its_own_tokenizer() {
     assert_eq!(report["tokens"]["doubt"], serde_json::Value::Null);
     // Far more tokens than an encoding with 200,000 entries needs.
     assert!(report["tokens"]["train"]["total"].as_u64() > Some(400), "{report}");
+}
+
+const CHAT: &str = r#"{"messages": [{"role": "user", "content": "Fever?"}, {"role": "assistant", "content": "Rest."}]}"#;
+
+#[test]
+fn a_chat_file_is_checked_by_line_and_message() {
+    let bench = Bench::new("");
+    let chats = [
+        CHAT,
+        r#"{"messages": [{"role": "human", "content": "Q"}, {"role": "assistant", "content": "A"}]}"#,
+        CHAT,
+        "{'messages': []}",
+        "",
+        r#"{"messages": [{"role": "user", "content": "Q"}]}"#,
+    ];
+    fs::write(bench.path("a.jsonl"), chats.join("\r\n")).unwrap();
+    fs::write(bench.path("b.jsonl"), CHAT).unwrap();
+    let [first, second, good] = ["a.jsonl", "b.jsonl", "good.jsonl"].map(|name| bench.path(name));
+    insta::assert_snapshot!(bench.run_alone(&["check", &first, &second, "--base-model", "gpt-4.1"]), @r#"
+    exit 3
+    --- out
+    ~/a.jsonl: 5 examples, 3 with a fault
+             1  example_missing_assistant_message
+             1  malformed_json
+             1  unrecognized_role
+      2 without a system message, 0 without a user message
+      for gpt-4.1, counted by o200k_base
+      messages            min 2, 10 % 2.0, median 2.0, mean 2.0, 90 % 2.0, max 2
+      tokens              min 16, 10 % 16.0, median 16.0, mean 16.0, 90 % 16.0, max 16
+      assistant's tokens  min 2, 10 % 2.0, median 2.0, mean 2.0, 90 % 2.0, max 2
+      0 examples over the limit of 65,536 tokens, which will lose the end
+      32 tokens to train on in an epoch; the service chooses 20 epochs for this many examples
+    ~/b.jsonl: 1 example, 0 with a fault
+      1 without a system message, 0 without a user message
+      for gpt-4.1, counted by o200k_base
+      messages            min 2, 10 % 2.0, median 2.0, mean 2.0, 90 % 2.0, max 2
+      tokens              min 16, 10 % 16.0, median 16.0, mean 16.0, 90 % 16.0, max 16
+      assistant's tokens  min 2, 10 % 2.0, median 2.0, mean 2.0, 90 % 2.0, max 2
+      0 examples over the limit of 65,536 tokens, which will lose the end
+      16 tokens to train on in an epoch; the service chooses 25 epochs for this many examples
+    --- err
+    warning: ~/a.jsonl: line 2, message 0: unrecognized_role
+    warning: ~/a.jsonl: line 4: malformed_json
+    warning: ~/a.jsonl: line 6: example_missing_assistant_message
+    warning: ~/a.jsonl: 5 examples, and the service asks for at least 10 to train on
+    warning: ~/a.jsonl: 1 repeat of one before it
+    warning: ~/b.jsonl: 1 example, and the service asks for at least 10 to train on
+    warning: ~/b.jsonl: 1 example also in an earlier file
+    "#);
+    let written = bench.run_alone(&["check", &first, "--write", &good]);
+    assert!(written.starts_with("exit 0"), "{written}");
+    assert_eq!(bench.read("good.jsonl").lines().count(), 2);
+    assert!(bench.run_alone(&["check", &good]).starts_with("exit 0"));
+    let both = bench.run_alone(&["check", &first, &second, "--write", &good]);
+    assert!(both.starts_with("exit 2"), "{both}");
+}
+
+/// The figures that the cookbook's notebook printed for its toy file.
+#[test]
+#[ignore = "needs ../shared"]
+fn the_cookbooks_statistics_are_met() -> anyhow::Result<()> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let golden: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(data.join("golden/cookbook_toy_stats.json"))?)?;
+    let bench = Bench::new("");
+    let toy = data.join("chat_jsonl/cookbook_toy.jsonl");
+    let arguments = ["check", toy.to_str().unwrap(), "--base-model", "gpt-3.5-turbo", "--json"];
+    let printed = bench.run_alone(&arguments);
+    let json = printed.split("--- out\n").nth(1).and_then(|rest| rest.split("--- err").next());
+    let report: serde_json::Value = serde_json::from_str(json.unwrap())?;
+    let file = &report["files"][0];
+    assert_eq!((&file["examples"], &file["faulty"]), (&golden["examples"], &golden["errors"]));
+    assert_eq!(file["without_system"], golden["missing_system"]);
+    assert_eq!(file["without_user"], golden["missing_user"]);
+    assert_eq!(file["default_epochs"], golden["default_epochs"]);
+    for (ours, theirs) in [
+        ("messages", "messages"),
+        ("total_tokens", "total_tokens"),
+        ("assistant_tokens", "assistant_tokens"),
+    ] {
+        for figure in ["mean", "median", "q10", "q90"] {
+            let difference =
+                file[ours][figure].as_f64().unwrap() - golden[theirs][figure].as_f64().unwrap();
+            assert!(difference.abs() < 1e-6, "{ours} {figure}: {difference}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs ../shared"]
+fn defects_seen_in_the_wild_are_named() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/chat_jsonl");
+    let bench = Bench::new("");
+    let check = |names: &[&str]| {
+        let paths: Vec<_> = names.iter().map(|name| data.join(name)).collect();
+        let paths = paths.iter().map(|path| path.to_str().unwrap());
+        let arguments: Vec<_> = std::iter::once("check").chain(paths).collect();
+        bench.run_alone(&arguments)
+    };
+    assert!(check(&["pirate_exactly_10.jsonl"]).starts_with("exit 0"));
+    assert!(check(&["defect_python_dicts.jsonl"]).contains("12  malformed_json"));
+    assert!(check(&["defect_no_messages_key.jsonl"]).contains("12  missing_messages_list"));
+    let overlap =
+        check(&["defect_crlf_duplicates_train.jsonl", "defect_crlf_duplicates_valid.jsonl"]);
+    assert!(overlap.contains("10 examples also in an earlier file"), "{overlap}");
 }
 
 #[test]

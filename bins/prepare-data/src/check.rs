@@ -1,0 +1,266 @@
+//! `prepare-data check`: chat files that somebody else made, judged as a service will read them.
+
+mod print;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use cli::{Environment, Exit, Failure, ResultExt, Terminal};
+use dataset::{ChatReader, CheckedChat, ContentHash, Limits, Output, commit, content_text};
+use serde::Serialize;
+use serde_json::Value;
+use tokens::{Message, PriceTable, default_epochs};
+
+use crate::counter::Counter;
+use crate::input::{Input, Source};
+use crate::report::REPORT_VERSION;
+use crate::spread::Spread;
+
+/// How many faulty examples a report lists; all are counted.
+const LISTED: usize = 1000;
+
+/// Check chat files before they are uploaded, and count their tokens.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Chat examples as JSON lines or a JSON array, also compressed; the second file is compared with the first, and
+    /// so on.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write the examples without a fault here, one on a line; needs a single FILE.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// The model to be tuned; its encoding counts the tokens.
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
+    base_model: String,
+    /// Print the report as JSON instead of the summary.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found in one file.
+#[derive(Debug, Serialize)]
+struct FileReport {
+    path: Source,
+    bytes: u64,
+    sha256: String,
+    examples: u64,
+    faulty: u64,
+    by_fault: BTreeMap<&'static str, u64>,
+    faults: Vec<FaultyMessage>,
+    repeats: u64,
+    in_earlier_files: u64,
+    without_system: u64,
+    without_user: u64,
+    over_limit: u64,
+    billable_tokens: u64,
+    default_epochs: u32,
+    messages: Option<Spread>,
+    total_tokens: Option<Spread>,
+    assistant_tokens: Option<Spread>,
+}
+
+/// One fault by its place; never its text.
+#[derive(Clone, Debug, Serialize)]
+struct FaultyMessage {
+    line: u64,
+    index: u64,
+    fault: &'static str,
+    message: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckReport {
+    version: u32,
+    tool: &'static str,
+    base_model: String,
+    encoding: String,
+    doubt: Option<String>,
+    limit: Option<usize>,
+    files: Vec<FileReport>,
+}
+
+/// Runs the check; bad files end it with [`Exit::BadData`] after the report.
+pub(crate) fn check(
+    arguments: &CheckArguments,
+    environment: &Environment,
+    terminal: &mut Terminal<'_>,
+) -> Result<Exit, Failure> {
+    if arguments.write.is_some() && arguments.files.len() > 1 {
+        return Err(Failure::new(Exit::Usage, anyhow!("--write needs a single FILE")));
+    }
+    let prices = PriceTable::bundled();
+    let models_dir = environment.cache_dir().join("models");
+    let counter = Counter::for_model(&arguments.base_model, &models_dir)?;
+    let limit = prices.model(&arguments.base_model).and_then(|row| row.max_training_tokens);
+    let mut output = arguments.write.as_deref().map(Output::create).transpose()?;
+    let mut seen = HashMap::new();
+    let mut files = Vec::new();
+    for (index, path) in arguments.files.iter().enumerate() {
+        let mut tally = FileTally::new(&counter, limit, index);
+        let input =
+            tally.read(&Source::from(path.clone()), &mut seen, output.as_mut(), terminal)?;
+        files.push(tally.report(Source::from(path.clone()), &input));
+    }
+    let written = match output {
+        Some(output) => commit(vec![output.finish()?], &[])?.pop(),
+        None => None,
+    };
+    let report = CheckReport {
+        version: REPORT_VERSION,
+        tool: concat!("prepare-data ", env!("CARGO_PKG_VERSION")),
+        base_model: arguments.base_model.clone(),
+        encoding: counter.name().to_owned(),
+        doubt: counter.doubt().map(str::to_owned),
+        limit,
+        files,
+    };
+    for file in &report.files {
+        print::warn(file, terminal);
+    }
+    let text = if arguments.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        report.files.iter().map(|file| print::summary(file, &report)).collect()
+    };
+    terminal.out.write_all(text.as_bytes())?;
+    let good = written.as_ref().map_or_else(
+        || report.files.iter().all(|file| file.faulty == 0 && file.examples > 0),
+        |written| written.lines > 0,
+    );
+    Ok(if good { Exit::Done } else { Exit::BadData })
+}
+
+struct FileTally<'a> {
+    counter: &'a Counter,
+    limit: Option<usize>,
+    file: usize,
+    examples: u64,
+    faulty: u64,
+    by_fault: BTreeMap<&'static str, u64>,
+    faults: Vec<FaultyMessage>,
+    repeats: u64,
+    in_earlier_files: u64,
+    without_system: u64,
+    without_user: u64,
+    messages: Vec<u64>,
+    total: Vec<u64>,
+    assistant: Vec<u64>,
+}
+
+impl<'a> FileTally<'a> {
+    fn new(counter: &'a Counter, limit: Option<usize>, file: usize) -> Self {
+        Self {
+            counter,
+            limit,
+            file,
+            examples: 0,
+            faulty: 0,
+            by_fault: BTreeMap::new(),
+            faults: Vec::new(),
+            repeats: 0,
+            in_earlier_files: 0,
+            without_system: 0,
+            without_user: 0,
+            messages: Vec::new(),
+            total: Vec::new(),
+            assistant: Vec::new(),
+        }
+    }
+
+    /// Reads a file to its end; `seen` holds each chat so far with the number of its first file.
+    fn read(
+        &mut self,
+        source: &Source,
+        seen: &mut HashMap<ContentHash, usize>,
+        mut output: Option<&mut Output>,
+        terminal: &Terminal<'_>,
+    ) -> Result<crate::input::Seen, Failure> {
+        let mut input = Input::open(source, terminal)?;
+        for chat in ChatReader::new(&mut input, Limits::default()) {
+            let chat = chat.with_context(|| source.to_string()).or_exit(Exit::BadData)?;
+            self.examples += 1;
+            match chat.content_hash().map(|hash| seen.entry(hash)) {
+                Some(Entry::Vacant(entry)) => {
+                    entry.insert(self.file);
+                }
+                Some(Entry::Occupied(entry)) if *entry.get() == self.file => self.repeats += 1,
+                Some(Entry::Occupied(_)) => self.in_earlier_files += 1,
+                None => {}
+            }
+            self.judge(&chat);
+            let Some(value) = chat.value.as_ref().filter(|_| chat.findings.is_empty()) else {
+                continue;
+            };
+            self.measure(value);
+            if let Some(output) = &mut output {
+                let line = value.to_string() + "\n";
+                output.write_all(line.as_bytes()).context("the corrected file")?;
+            }
+        }
+        Ok(input.finish())
+    }
+
+    fn judge(&mut self, chat: &CheckedChat) {
+        self.faulty += u64::from(!chat.findings.is_empty());
+        for finding in &chat.findings {
+            *self.by_fault.entry(finding.fault.code()).or_default() += 1;
+            if self.faults.len() < LISTED {
+                self.faults.push(FaultyMessage {
+                    line: chat.place.line,
+                    index: chat.place.index,
+                    fault: finding.fault.code(),
+                    message: finding.message,
+                });
+            }
+        }
+    }
+
+    fn measure(&mut self, value: &Value) {
+        let messages = value["messages"].as_array().map_or(&[][..], Vec::as_slice);
+        let has = |role: &str| messages.iter().any(|message| message["role"] == role);
+        self.without_system += u64::from(!has("system") && !has("developer"));
+        self.without_user += u64::from(!has("user"));
+        let texts: Vec<String> = messages.iter().map(content_text).collect();
+        let turns: Vec<Message<'_>> = messages
+            .iter()
+            .zip(&texts)
+            .map(|(message, content)| Message {
+                role: message["role"].as_str().unwrap_or_default(),
+                content,
+                name: message["name"].as_str(),
+            })
+            .collect();
+        let tokens = self.counter.messages(&turns);
+        self.messages.push(messages.len() as u64);
+        self.total.push(tokens.total as u64);
+        self.assistant.push(tokens.assistant as u64);
+    }
+
+    fn report(self, path: Source, seen: &crate::input::Seen) -> FileReport {
+        let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
+        let examples = usize::try_from(self.examples).unwrap_or(usize::MAX);
+        FileReport {
+            path,
+            bytes: seen.bytes,
+            sha256: seen.sha256.clone(),
+            examples: self.examples,
+            faulty: self.faulty,
+            by_fault: self.by_fault,
+            faults: self.faults,
+            repeats: self.repeats,
+            in_earlier_files: self.in_earlier_files,
+            without_system: self.without_system,
+            without_user: self.without_user,
+            over_limit: self.total.iter().filter(|&&tokens| tokens > limit).count() as u64,
+            billable_tokens: self.total.iter().map(|&tokens| tokens.min(limit)).sum(),
+            default_epochs: default_epochs(examples),
+            messages: Spread::of(self.messages),
+            total_tokens: Spread::of(self.total),
+            assistant_tokens: Spread::of(self.assistant),
+        }
+    }
+}
