@@ -4,8 +4,8 @@ use std::io::Read;
 
 use serde_json::{Map, Value};
 
-use crate::format::Scanner;
-use crate::{ContentHash, Error, FieldNames, Limits, Place, Reason};
+use crate::json::JsonReader;
+use crate::{ContentHash, Error, Limits, Place, Reason};
 
 /// What is wrong with a chat example.
 ///
@@ -92,40 +92,12 @@ pub struct CheckedChat {
 
 /// An iterator over the chat examples of JSON lines or of a JSON array, which holds one of them at a time.
 #[derive(Debug)]
-pub struct ChatReader<R> {
-    state: Option<State<R>>,
-    limits: Limits,
-}
-
-#[derive(Debug)]
-enum State<R> {
-    Unread(R),
-    Reading(Box<Scanner<R>>),
-}
+pub struct ChatReader<R>(JsonReader<R>);
 
 impl<R: Read> ChatReader<R> {
     /// A reader of `input`, compressed or not.
     pub fn new(input: R, limits: Limits) -> Self {
-        Self { state: Some(State::Unread(input)), limits }
-    }
-
-    fn read(&mut self) -> Result<Option<CheckedChat>, Error> {
-        let mut scanner = match self.state.take() {
-            None => return Ok(None),
-            Some(State::Reading(scanner)) => scanner,
-            Some(State::Unread(input)) => {
-                Box::new(Scanner::open(input, self.limits, &FieldNames::default())?.0)
-            }
-        };
-        let chat = scanner.next_json()?.map(|(place, found)| match found {
-            Ok(value) => CheckedChat { place, findings: check_chat(&value), value: Some(value) },
-            Err(reason) => {
-                let finding = Finding { fault: Fault::Unreadable(reason), message: None };
-                CheckedChat { place, findings: vec![finding], value: None }
-            }
-        });
-        self.state = chat.is_some().then_some(State::Reading(scanner));
-        Ok(chat)
+        Self(JsonReader::new(input, limits))
     }
 }
 
@@ -133,7 +105,14 @@ impl<R: Read> Iterator for ChatReader<R> {
     type Item = Result<CheckedChat, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        let checked = |(place, found)| match found {
+            Ok(value) => CheckedChat { place, findings: check_chat(&value), value: Some(value) },
+            Err(reason) => {
+                let finding = Finding { fault: Fault::Unreadable(reason), message: None };
+                CheckedChat { place, findings: vec![finding], value: None }
+            }
+        };
+        self.0.next().map(|entry| entry.map(checked))
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Format {
 }
 
 /// A JSON value with its place, or why it could not be read.
-pub(crate) type JsonEntry = (Place, Result<Value, Reason>);
+pub type JsonEntry = (Place, Result<Value, Reason>);
 
 /// Beginnings of files that are known and not read.
 const UNSUPPORTED: [(&[u8], &str); 5] = [

@@ -35,6 +35,8 @@ pub enum Reason {
     WrongColumns,
     /// The record says the same as an earlier one, but for case, white space and punctuation.
     Repeat,
+    /// The record holds a problem of a benchmark.
+    Contaminated,
     /// The record is longer than [`Limits::record_bytes`](crate::Limits::record_bytes).
     TooLarge,
     /// The record nests deeper than [`Limits::depth`](crate::Limits::depth).
@@ -57,6 +59,7 @@ impl Reason {
             Self::NotUtf8 => "not_utf8",
             Self::WrongColumns => "wrong_columns",
             Self::Repeat => "repeat",
+            Self::Contaminated => "contaminated",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
         }
@@ -76,6 +79,7 @@ impl Reason {
             Self::NotUtf8 => "is not UTF-8",
             Self::WrongColumns => "has another number of cells than the first line",
             Self::Repeat => "repeats an earlier one",
+            Self::Contaminated => "holds a problem of a benchmark",
             Self::TooLarge => "is too large",
             Self::TooDeep => "is nested too deep",
         }
