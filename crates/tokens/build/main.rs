@@ -46,5 +46,6 @@ fn write_vocabulary(out: &Path, name: &str, vocabulary: &tiktoken_rs::CoreBPE) -
     fs::write(out.join(format!("{name}.characters")), vocabulary.characters())?;
     fs::write(out.join(format!("{name}.splits")), vocabulary.splits())?;
     fs::write(out.join(format!("{name}.lengths")), vocabulary.lengths())?;
+    fs::write(out.join(format!("{name}.borders")), vocabulary.borders())?;
     fs::write(out.join(format!("{name}.merges")), vocabulary.merges())
 }

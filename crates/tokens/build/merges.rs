@@ -20,6 +20,10 @@ impl Vocabulary {
         let mut vocabulary = Self { tokens, ranks, splits: Vec::new() };
         vocabulary.splits =
             vocabulary.tokens.iter().map(|token| vocabulary.last_merge(token)).collect();
+        let mut merges =
+            vocabulary.splits.iter().zip(0..).filter(|(_, merged)| *merged > u32::from(u8::MAX));
+        let comes_after = |((left, right), merged): (&(u32, u32), u32)| left.max(right) < &merged;
+        assert!(merges.all(comes_after), "every token comes after the two that make it");
         vocabulary
     }
 
@@ -64,6 +68,28 @@ impl Vocabulary {
         let length =
             |token: &Vec<u8>| u8::try_from(token.len()).expect("a token has at most 128 bytes");
         self.tokens.iter().map(length).collect()
+    }
+
+    /// The borders of characters that lie within a token of broken characters, as a set of bits: for each byte that ends
+    /// a character (times 256) and each byte that begins the next. What lies inside a character is in the set too.
+    pub(crate) fn borders(&self) -> Vec<u8> {
+        let inside = |byte: u8| (0x80..0xC0).contains(&byte);
+        let mut set = vec![0_u8; (1 << 16) / 8];
+        let mut insert = |before: u8, after: u8| {
+            let bit = usize::from(u16::from_be_bytes([before, after]));
+            set[bit / 8] |= 1 << (bit % 8);
+        };
+        for (before, after) in
+            (0..=u8::MAX).flat_map(|before| (0x80..0xC0).map(move |after| (before, after)))
+        {
+            insert(before, after);
+        }
+        for token in self.tokens.iter().filter(|token| str::from_utf8(token).is_err()) {
+            for two in token.windows(2).filter(|two| !inside(two[1])) {
+                insert(two[0], two[1]);
+            }
+        }
+        set
     }
 
     /// The hash table of all merges, little endian; its number of slots is a power of two.

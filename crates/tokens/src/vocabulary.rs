@@ -16,6 +16,8 @@ pub(crate) struct Vocabulary {
     splits: &'static [[u8; 4]],
     /// For each token its length in bytes.
     lengths: &'static [u8],
+    /// For each two bytes a bit: whether a border between them can lie within a token of broken characters.
+    borders: &'static [u8; (1 << 16) / 8],
     /// The slots of the hash table of merges, as many as a power of two.
     merges: &'static [[u8; 8]],
 }
@@ -31,6 +33,7 @@ macro_rules! vocabulary {
                 .0,
             splits: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".splits")).as_chunks().0,
             lengths: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".lengths")),
+            borders: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".borders")),
             merges: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".merges")).as_chunks().0,
         }
     };
@@ -80,6 +83,13 @@ impl Vocabulary {
             }
             place += 1;
         }
+    }
+
+    /// Whether a token can reach over the border between two bytes and not consist of whole characters.
+    #[inline]
+    pub(crate) fn breaks_characters(&self, before: u8, after: u8) -> bool {
+        let bit = usize::from(u16::from_be_bytes([before, after]));
+        self.borders[bit / 8] & (1 << (bit % 8)) != 0
     }
 
     /// Whether the bytes of `left` and `right`, merged together, become these two tokens again.

@@ -105,6 +105,12 @@ proptest! {
         check(&text);
     }
 
+    /// In these scripts tokens of broken characters exist.
+    #[test]
+    fn scripts_of_several_bytes_count_as_defined(text in prop_oneof!["[一-龥]{1,90}", "[ऀ-ॿ]{1,90}", "[А-я]{1,90}", "[א-ת]{1,90}", "[ก-๛]{1,90}", "[ა-ჰ]{1,90}", "[가-힣]{1,90}", "[ぁ-ヿ]{1,90}", "[ا-ي]{1,90}", "[Ա-և]{1,90}", "[অ-৺]{1,90}", "[彩神票网的中文字幕时时 ,a]{1,90}", "[😀-🙏🏻-🏿]{1,90}", "[─-╿]{1,90}"]) {
+        check(&text);
+    }
+
     #[test]
     fn ascii_counts_as_defined(text in "[ -~\\n\\t]{0,80}") {
         check(&text);

@@ -17,8 +17,7 @@ impl Row {
         if !bytes.is_ascii() {
             self.begin_with_characters(vocabulary, bytes);
             self.reduce(vocabulary);
-            // Nearly always, the merges across characters are all of whole characters.
-            if self.tokens.windows(2).all(|two| vocabulary.stay_apart(two[0], two[1])) {
+            if self.holds(vocabulary, bytes) {
                 return &self.tokens;
             }
         }
@@ -64,6 +63,21 @@ impl Row {
             token => self.tokens.push(token),
         }
         length
+    }
+
+    /// Whether the tokens, merged from characters, are what the bytes are merged to.
+    ///
+    /// Only borders that a token of broken characters can reach over need a trial. Over any other border the first merge
+    /// from bytes would be one of two tokens of whole characters. These two came up in the merging from characters too,
+    /// and side by side: a token comes after those that it is made of, so that neither of the two was taken by a merge of
+    /// a higher rank while the other was still in the making. So that merge would have been made.
+    fn holds(&self, vocabulary: &Vocabulary, bytes: &[u8]) -> bool {
+        let mut end = 0;
+        self.tokens.windows(2).all(|two| {
+            end += vocabulary.length(two[0]);
+            !vocabulary.breaks_characters(bytes[end - 1], bytes[end])
+                || vocabulary.stay_apart(two[0], two[1])
+        })
     }
 
     /// Merges the few tokens from `first` on.
