@@ -6,6 +6,7 @@ use clap::Parser;
 use dataset::Fraction;
 use template::Template;
 
+use crate::against::AgainstArguments;
 use crate::check::CheckArguments;
 
 /// Turn medical reasoning records into training and validation files for fine-tuning.
@@ -57,6 +58,8 @@ pub(crate) struct Arguments {
     /// Questions that have this share of three-word runs in common stay on one side; 1 for equal questions only.
     #[arg(long, value_name = "SHARE", default_value_t = 0.7, value_parser = share)]
     pub(crate) near_threshold: f64,
+    #[command(flatten)]
+    pub(crate) against: AgainstArguments,
     /// How reasoning and response are joined: under headings that an answer is split by again, or as they are.
     #[arg(long, default_value_t = Template::default(), value_name = "headed|plain")]
     pub(crate) template: Template,

@@ -9,6 +9,7 @@ use cli::{Environment, Exit, Failure, ResultExt};
 use dataset::{FieldNames, Fraction};
 use template::{SYSTEM_PROMPT, Template};
 
+use crate::against::AgainstArguments;
 use crate::arguments::{Arguments, Splitting};
 use crate::input::Source;
 
@@ -29,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) system_prompt: String,
     pub(crate) base_model: String,
     pub(crate) models_dir: PathBuf,
+    pub(crate) against: AgainstArguments,
     pub(crate) strict: bool,
     pub(crate) dry_run: bool,
     pub(crate) json: bool,
@@ -61,6 +63,7 @@ impl Config {
             template: arguments.template,
             base_model: arguments.base_model,
             models_dir: environment.cache_dir().join("models"),
+            against: arguments.against,
             strict: arguments.strict,
             dry_run: arguments.dry_run,
             json: arguments.json,

@@ -9,6 +9,7 @@ use dataset::{
 };
 use template::Template;
 
+use crate::against::Against;
 use crate::config::{Config, folder_of};
 use crate::counter::Counter;
 use crate::input::{Input, Source};
@@ -23,6 +24,7 @@ pub(crate) struct Gathered {
     pub(crate) spool: Spool,
     pub(crate) kept: Vec<Kept>,
     pub(crate) repeats: Repeats,
+    pub(crate) against: Against,
     /// The list of rejected records, where one is asked for.
     pub(crate) rejects: Option<Output>,
 }
@@ -48,6 +50,7 @@ pub(crate) fn gather(
         spool: Spool::new_in(folder_of(&config.outputs.train))?,
         kept: Vec::new(),
         repeats: Repeats::new(),
+        against: Against::load(&config.against)?,
         rejects: rejects.map(Output::create).transpose()?,
     };
     for source in &config.inputs {
@@ -71,13 +74,13 @@ impl Gathered {
         let before = (self.tally.read, self.tally.rejected);
         for entry in reader.by_ref() {
             match entry.with_context(|| source.to_string()).or_exit(Exit::BadData)? {
-                Entry::Record(record) => match self.repeats.add(&record) {
-                    None => self.keep(&record, config, counter)?,
-                    Some(first) => self.reject_repeat(source, &record, first, config)?,
-                },
+                Entry::Record(record) => self.place_record(source, &record, config, counter)?,
                 Entry::Rejection(rejection) => {
                     let source = source.clone();
-                    self.reject(RejectedRecord { source, rejection, repeat_of: None }, config)?;
+                    self.reject(
+                        RejectedRecord { source, rejection, repeat_of: None, contamination: None },
+                        config,
+                    )?;
                 }
             }
             if self.tally.read.is_multiple_of(256) {
@@ -97,6 +100,38 @@ impl Gathered {
         Ok(())
     }
 
+    /// Keeps `record`, unless it repeats another one or holds a problem of a benchmark.
+    fn place_record(
+        &mut self,
+        source: &Source,
+        record: &Record,
+        config: &Config,
+        counter: &Counter,
+    ) -> Result<(), Failure> {
+        let contamination = self.against.find(record);
+        if let Some(contamination) = &contamination {
+            let record = RecordPlace { source: source.clone(), index: record.place.index };
+            self.tally.contaminate(record, contamination);
+        }
+        let rejected = |reason| RejectedRecord {
+            source: source.clone(),
+            rejection: Rejection { place: record.place, reason, field: None },
+            repeat_of: None,
+            contamination: None,
+        };
+        if config.against.drop_contaminated && contamination.is_some() {
+            let rejected = RejectedRecord { contamination, ..rejected(Reason::Contaminated) };
+            return self.reject(rejected, config);
+        }
+        match self.repeats.add(record) {
+            None => Ok(self.keep(record, config, counter)?),
+            Some(first) => {
+                let repeat_of = Some(self.place(config, first));
+                self.reject(RejectedRecord { repeat_of, ..rejected(Reason::Repeat) }, config)
+            }
+        }
+    }
+
     fn keep(&mut self, record: &Record, config: &Config, counter: &Counter) -> anyhow::Result<()> {
         let example = Example::new(record, config.template, &config.system_prompt);
         self.tally.keep(record, &example, counter)?;
@@ -108,19 +143,6 @@ impl Gathered {
             index: record.place.index,
         });
         Ok(())
-    }
-
-    /// Leaves out `record`, which says the same as the kept record `first`.
-    fn reject_repeat(
-        &mut self,
-        source: &Source,
-        record: &Record,
-        first: usize,
-        config: &Config,
-    ) -> Result<(), Failure> {
-        let rejection = Rejection { place: record.place, reason: Reason::Repeat, field: None };
-        let repeat_of = Some(self.place(config, first));
-        self.reject(RejectedRecord { source: source.clone(), rejection, repeat_of }, config)
     }
 
     /// Where the kept record `number` stands.

@@ -8,6 +8,7 @@
 mod arguments;
 mod config;
 mod input;
+mod against;
 mod counter;
 mod tally;
 mod gather;
@@ -21,11 +22,12 @@ mod spread;
 mod check;
 mod tool;
 
+pub use crate::against::Contamination;
 pub use crate::arguments::Splitting;
 pub use crate::input::Source;
 pub use crate::manifest::MANIFEST_VERSION;
 pub use crate::report::{
-    Budget, InputReport, NearPair, REPORT_VERSION, RecordPlace, RejectedRecord, RepeatReport,
-    Report, SideTokens, TokenReport,
+    Budget, ContaminatedRecord, ContaminationReport, InputReport, NearPair, REPORT_VERSION,
+    RecordPlace, RejectedRecord, RepeatReport, Report, SideTokens, TokenReport,
 };
 pub use crate::tool::run;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use template::{Fingerprint, Template};
 
+use crate::against::Contamination;
 use crate::arguments::Splitting;
 use crate::input::Source;
 
@@ -36,6 +37,8 @@ pub struct Report {
     pub ambiguous: u64,
     /// Records that say the same, or nearly the same.
     pub repeats: RepeatReport,
+    /// Problems of benchmarks that stand in records.
+    pub contamination: ContaminationReport,
     /// How reasoning and response were joined.
     pub template: Template,
     /// The system message of every example.
@@ -88,6 +91,9 @@ pub struct RejectedRecord {
     /// The earlier record that it repeats, where that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_of: Option<RecordPlace>,
+    /// The problem that it holds, where that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contamination: Option<Contamination>,
 }
 
 /// A record by its place.
@@ -121,6 +127,29 @@ pub struct NearPair {
     pub second: RecordPlace,
     /// The share of three-word runs that they have in common, rounded to thousandths.
     pub similarity: f64,
+}
+
+/// What was found of benchmarks.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContaminationReport {
+    /// How many problems were looked for.
+    pub problems: u64,
+    /// How many records hold one.
+    pub contaminated: u64,
+    /// Whether these were left out.
+    pub dropped: bool,
+    /// The first thousand of them.
+    pub records: Vec<ContaminatedRecord>,
+}
+
+/// A record that holds a problem of a benchmark.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContaminatedRecord {
+    /// The record.
+    pub record: RecordPlace,
+    /// The problem and how it was found.
+    #[serde(flatten)]
+    pub contamination: Contamination,
 }
 
 /// The tokens of both files.

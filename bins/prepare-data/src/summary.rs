@@ -39,6 +39,13 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
             "Near repeats: {near} with a question like an earlier one's, on the same side as that"
         )?;
     }
+    if report.contamination.problems > 0 {
+        let contamination = &report.contamination;
+        let problems = count(contamination.problems, "benchmark problem");
+        let records = count(contamination.contaminated, "record");
+        let fate = if contamination.dropped { "left out" } else { "kept" };
+        writeln!(text, "Contamination: {records} with one of {problems}, {fate}")?;
+    }
     writeln!(text, "Tokens for {}, counted by {}", tokens.base_model, tokens.encoding)?;
     if let Some(doubt) = &tokens.doubt {
         writeln!(text, "  an estimate: {doubt}")?;

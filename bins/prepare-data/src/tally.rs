@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use dataset::{Example, Record};
 
+use crate::against::Contamination;
 use crate::counter::Counter;
-use crate::report::{RejectedRecord, SideTokens};
+use crate::report::{ContaminatedRecord, RecordPlace, RejectedRecord, SideTokens};
 
 /// How many rejected records a report lists; all are counted.
 const LISTED: usize = 1000;
@@ -28,6 +29,9 @@ pub(crate) struct Tally {
     pub(crate) listed: Vec<RejectedRecord>,
     /// Examples that hold the template's headings themselves, so that an answer like them is not split as it was joined.
     pub(crate) ambiguous: u64,
+    /// Records that hold a problem of a benchmark, and the first of them by place.
+    pub(crate) contaminated: u64,
+    pub(crate) contaminations: Vec<ContaminatedRecord>,
     tokens: Vec<ExampleTokens>,
 }
 
@@ -47,6 +51,14 @@ impl Tally {
             total: narrow(counter.chat(example)?),
         });
         Ok(())
+    }
+
+    pub(crate) fn contaminate(&mut self, record: RecordPlace, contamination: &Contamination) {
+        self.contaminated += 1;
+        if self.contaminations.len() < LISTED {
+            self.contaminations
+                .push(ContaminatedRecord { record, contamination: contamination.clone() });
+        }
     }
 
     pub(crate) fn reject(&mut self, rejected: RejectedRecord) {

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::counter::Counter;
 use crate::gather::{Gathered, gather};
 use crate::manifest::{Manifest, Side};
-use crate::report::{REPORT_VERSION, RepeatReport, Report, TokenReport};
+use crate::report::{ContaminationReport, REPORT_VERSION, RepeatReport, Report, TokenReport};
 use crate::sides::sides;
 use crate::summary::{count, summary};
 use crate::warnings;
@@ -92,6 +92,12 @@ fn report(
         rejected_records: tally.listed.clone(),
         ambiguous: tally.ambiguous,
         repeats,
+        contamination: ContaminationReport {
+            problems: gathered.against.problems(),
+            contaminated: tally.contaminated,
+            dropped: config.against.drop_contaminated,
+            records: tally.contaminations.clone(),
+        },
         template: config.template,
         system_prompt: config.system_prompt.clone(),
         fingerprint: template::fingerprint(&config.template, &config.system_prompt),

@@ -528,6 +528,56 @@ fn defects_seen_in_the_wild_are_named() {
 }
 
 #[test]
+fn problems_of_a_benchmark_are_found_and_dropped_if_asked() -> anyhow::Result<()> {
+    let stem =
+        "a man of 45 years comes with three days of fever and cough and pain on breathing in";
+    let dirty = record(7).replace("fever of", &format!("{} and fever of", stem.to_uppercase()));
+    let bench = Bench::new(&format!("[{}, {dirty}]", records(3).trim().trim_matches(['[', ']'])));
+    let lines = format!(
+        "{{\"problem_text\": \"Unrelated words of another problem\"}}\n{{\"problem_text\": \"So, {stem}.\"}}\n"
+    );
+    fs::write(bench.path("eval.jsonl"), lines).unwrap();
+    fs::write(bench.path("eval.txt"), format!("Another\n{stem}\n")).unwrap();
+    let [eval, text, report] =
+        ["eval.jsonl", "eval.txt", "report.json"].map(|name| bench.path(name));
+    let printed = bench.run(&["--against", &eval, "--report", &report]);
+    assert!(
+        printed.contains("Contamination: 1 record with one of 2 benchmark problems, kept\n"),
+        "{printed}"
+    );
+    let found: serde_json::Value = serde_json::from_str(&bench.read("report.json"))?;
+    let found = found["contamination"]["records"].to_string();
+    insta::assert_snapshot!(found.replace(bench.0.path().to_str().unwrap(), "~"), @r#"[{"record":{"source":"~/in.json","index":3},"problem":{"source":"~/eval.jsonl","index":1},"rule":"characters"}]"#);
+    let printed = bench.run(&["--against", &text, "--drop-contaminated"]);
+    assert!(printed.contains("1  contaminated\n"), "{printed}");
+    assert_eq!(bench.read("t.jsonl").lines().count(), 3);
+    let wrong = bench.run(&["--against", &eval, "--against-field", "frage"]);
+    insta::assert_snapshot!(wrong, @r#"
+    exit 3
+    --- out
+    --- err
+    error: ~/eval.jsonl: holds no problem
+    hint: name the field that holds a problem's text with --against-field
+    "#);
+    Ok(())
+}
+
+/// Real records against real benchmarks: the figure stands in the report of the change that made it.
+#[test]
+#[ignore = "needs ../shared"]
+fn real_benchmarks_are_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let bench = Bench::new("");
+    let input = data.join("records/medical_o1_sft_real148.json");
+    let mut arguments = vec!["--dry-run", "--input", input.to_str().unwrap(), "--against"];
+    let files = ["medmcqa_200", "medqa_en_4op_200", "mmlu_en_medical_100", "pubmedqa_60"];
+    let files = files.map(|name| data.join("eval").join(name).with_extension("jsonl"));
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let printed = bench.run(&arguments);
+    assert!(printed.contains("of 560 benchmark problems"), "{printed}");
+}
+
+#[test]
 fn standard_input_is_read_to_its_end() {
     let bench = Bench::new("");
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_prepare-data"))
