@@ -48,7 +48,7 @@ pub(crate) async fn begin(state: &Arc<State>, question: Question) -> Result<Answ
             Ok(prepared) => {
                 // Where nobody waits any more, the first piece finds that out too.
                 let _ = begun.send(Ok(prepared.prompt.len()));
-                work.generate(&prepared);
+                work.state.answering.install(|| work.generate(&prepared));
             }
             Err(fault) => drop(begun.send(Err(fault))),
         }

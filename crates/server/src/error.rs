@@ -51,8 +51,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The thread that runs jobs cannot be started.
-    #[error("the thread for jobs")]
+    /// The threads for jobs or answers cannot be started.
+    #[error("the threads for jobs and answers")]
     Thread {
         /// What the system said.
         source: io::Error,

@@ -13,8 +13,9 @@
 //!   `auto` is 1.
 //! - `valid_loss` is measured on one batch of the validation file, taken in turn, ten times a job and at each epoch's
 //!   end; `full_valid_loss` on all of it at each epoch's end, and once before training as the metrics of step 0.
-//! - Answers share the processor with training: while someone is being answered, training rests after each step as long
-//!   as the step took, so that an answer waits for at most one step and then has half of the time or more to itself.
+//! - Answers share the processor with training: they have threads of their own, so that the system divides the time
+//!   between the two, and training rests after each step for as long as the step took while someone is being answered.
+//!   An answer starts at once and takes about three times as long as on an idle machine.
 //!   Two answers are generated at once and 32 may wait; one more gets status 429 with `Retry-After`.
 //! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from

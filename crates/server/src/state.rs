@@ -17,6 +17,9 @@ pub(crate) struct State {
     pub(crate) store: Arc<Store>,
     pub(crate) shelf: Shelf,
     pub(crate) queue: Arc<Queue>,
+    /// The threads that answers are computed on. Training has rayon's global pool: in one pool with it, each small
+    /// product of an answer would wait behind a large one of the training, and an answer would take ten times as long.
+    pub(crate) answering: rayon::ThreadPool,
     pub(crate) token: Option<Token>,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
@@ -32,7 +35,12 @@ impl State {
         let folder = Folder::open(&options.data_dir)?;
         let path = folder.database();
         let store = Store::open(&path).map_err(|source| Error::Database { path, source })?;
+        let answering = rayon::ThreadPoolBuilder::new()
+            .thread_name(|index| format!("answer-{index}"))
+            .build()
+            .map_err(|error| Error::Thread { source: std::io::Error::other(error) })?;
         Ok(Arc::new(Self {
+            answering,
             folder,
             store: Arc::new(store),
             shelf: Shelf::new(options.base_models),
