@@ -303,6 +303,8 @@ async fn a_job_that_a_restart_interrupts_ends_as_one_that_was_not() -> Result<()
         service.data.path().join(format!("adapters/{id}/final/adapter_model.safetensors")),
     )?;
     assert!(adapter == again, "the weights differ");
+    // The training state goes after the job's end is told, so the server is stopped first.
+    service.embedded.shutdown().await?;
     assert_eq!(std::fs::read_dir(service.data.path().join("training"))?.count(), 0);
     Ok(())
 }
