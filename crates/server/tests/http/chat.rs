@@ -86,6 +86,7 @@ async fn a_tuned_model_answers_what_it_was_taught_also_after_a_restart() -> Resu
     let job = json!({
         "model": MODEL,
         "training_file": file,
+        "seed": 1,
         "hyperparameters": {"n_epochs": 20, "batch_size": 4, "learning_rate_multiplier": 10},
     });
     let job = service.post("/fine_tuning/jobs", &job).await?;
