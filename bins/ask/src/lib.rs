@@ -6,7 +6,6 @@
 
 mod arguments;
 mod config;
-mod base;
 mod service;
 mod display;
 mod record;

@@ -1,29 +1,10 @@
 //! Where the question goes: a service, or the embedded server started for it.
 
-use anyhow::{Context, anyhow};
-use cli::{Environment, Exit, Failure, ResultExt, Terminal};
-use server::{BaseModel, Embedded};
-use transport::{Client, Endpoint, Key, Provider, Settings};
+use anyhow::anyhow;
+use cli::{Environment, Exit, Failure, Terminal};
+use connect::{BaseModel, Place};
 
-use crate::base;
 use crate::config::{Config, Source};
-
-/// `OpenAI`'s own address.
-const OPENAI: &str = "https://api.openai.com/v1";
-
-/// A place that was found and can be gone to.
-#[derive(Debug)]
-pub(crate) enum Place {
-    Service(Endpoint),
-    Local(server::Options),
-}
-
-/// A service that is ready to be asked.
-#[derive(Debug)]
-pub(crate) struct Service {
-    client: Client,
-    embedded: Option<Embedded>,
-}
 
 /// Finds the place that `config` names; on this machine that may fetch the base model.
 pub(crate) fn find(
@@ -33,7 +14,7 @@ pub(crate) fn find(
 ) -> Result<Place, Failure> {
     match &config.source {
         Source::Service { base_url } => {
-            endpoint(base_url.as_deref(), environment).map(Place::Service)
+            connect::endpoint(base_url.as_deref(), environment).map(Place::Service)
         }
         Source::Local { data_dir, base_model } => {
             // A base model needs no folder of a training: the server makes an empty one.
@@ -43,68 +24,12 @@ pub(crate) fn find(
                 let hint = "the embedded server keeps its models there; --data-dir names another, --base-url a server";
                 return Err(Failure::new(Exit::BadData, error).hint(hint));
             }
-            let located = base::locate(base_model, environment, terminal)?;
+            let found = BaseModel::new(base_model, environment)?.find(terminal)?;
             // The server knows the base model by the name that it was trained under, wherever its file is now.
-            let id = config.saved.base_model.clone();
-            let base = BaseModel { id, path: located.path, sha256: located.sha256 };
+            let base = server::BaseModel { id: config.saved.base_model.clone(), ..found };
             Ok(Place::Local(server::Options::new(data_dir, vec![base])))
         }
     }
-}
-
-fn endpoint(base_url: Option<&str>, environment: &Environment) -> Result<Endpoint, Failure> {
-    let base_url = base_url.or_else(|| environment.get("OPENAI_BASE_URL")).unwrap_or(OPENAI);
-    let key = environment.get("OPENAI_API_KEY").map(Key::new).transpose();
-    let key = key.context("OPENAI_API_KEY").or_exit(Exit::Usage)?;
-    let mut endpoint = Endpoint::new(Provider::OpenAi, base_url, key).or_exit(Exit::Usage)?;
-    if environment.get("OPENAI_API_KEY").is_none() && !endpoint.is_loopback() {
-        let error = anyhow!("no key for {}", endpoint.host());
-        let hint = "set OPENAI_API_KEY in the environment or in .env";
-        return Err(Failure::new(Exit::Usage, error).hint(hint));
-    }
-    if let Some(id) = environment.get("OPENAI_ORG_ID") {
-        endpoint = endpoint.with_organization(id).or_exit(Exit::Usage)?;
-    }
-    if let Some(id) = environment.get("OPENAI_PROJECT_ID") {
-        endpoint = endpoint.with_project(id).or_exit(Exit::Usage)?;
-    }
-    Ok(endpoint)
-}
-
-impl Service {
-    /// Connects to a service, or starts the embedded server.
-    pub(crate) async fn start(place: Place) -> Result<Self, Failure> {
-        let (endpoint, embedded) = match place {
-            Place::Service(endpoint) => (endpoint, None),
-            Place::Local(options) => {
-                let embedded = Embedded::start(options).await.map_err(not_started)?;
-                let key = Key::new(embedded.token().expose())?;
-                let endpoint = Endpoint::new(Provider::Local, embedded.base_url(), Some(key))?;
-                (endpoint, Some(embedded))
-            }
-        };
-        let client = Client::new(endpoint, Settings::default())?;
-        Ok(Self { client, embedded })
-    }
-
-    pub(crate) fn client(&self) -> Client {
-        self.client.clone()
-    }
-
-    /// Stops the embedded server, if it was started; the answer is there already, so that an error changes nothing.
-    pub(crate) async fn stop(self) {
-        if let Some(embedded) = self.embedded {
-            let _ = embedded.shutdown().await;
-        }
-    }
-}
-
-fn not_started(error: server::Error) -> Failure {
-    let in_use = matches!(error, server::Error::InUse { .. });
-    let failure = Failure::new(Exit::Failed, error);
-    let hint =
-        "a server that runs on it already can be asked with --base-url http://127.0.0.1:8080/v1";
-    if in_use { failure.hint(hint) } else { failure }
 }
 
 /// The failure that an unanswered question ends the tool with.

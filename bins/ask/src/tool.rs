@@ -5,14 +5,15 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
+use connect::Service;
 use inference::{Answer, Assistant, Event, Finish};
-use transport::Client;
+use transport::{Client, Settings};
 
 use crate::arguments::Arguments;
 use crate::config::Config;
 use crate::display::Display;
 use crate::record::Record;
-use crate::service::{self, Service};
+use crate::service;
 
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
@@ -37,10 +38,10 @@ fn resolve_and_ask(
     let place = service::find(&config, &environment, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let service = Service::start(place).await?;
+        let service = Service::start(place, Settings::default()).await?;
         let asked = ask(&config, service.client(), &environment, terminal).await;
-        service.stop().await;
-        asked
+        let stopped = service.stop().await;
+        asked.and(stopped)
     })
 }
 

@@ -3,17 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use cli::{Environment, Exit, Failure, ResultExt as _};
-use engine::locate::{self, Source};
+use cli::{Environment, Failure};
+use connect::BaseModel;
 use ftjob::Recipe;
-use server::BaseModel;
-use transport::{Endpoint, Key, Provider};
+use transport::Endpoint;
 
 use crate::arguments::{Arguments, Choice};
 
-/// `OpenAI`'s own address.
-pub(crate) const OPENAI: &str = "https://api.openai.com/v1";
 /// The original's model is shut down; this one is its size and could be trained the longest.
 const SERVICE_MODEL: &str = "gpt-4.1-mini-2025-04-14";
 /// The validation file's name where none is given.
@@ -41,7 +37,7 @@ pub(crate) enum Place {
     /// At a service.
     Service(Box<Endpoint>),
     /// On this machine.
-    Local { data_dir: PathBuf, source: Source, name: String, locate: Box<locate::Options> },
+    Local { data_dir: PathBuf, base: BaseModel },
 }
 
 impl Config {
@@ -97,43 +93,18 @@ fn local_place(
     arguments: &Arguments,
     environment: &Environment,
 ) -> Result<(Place, String), Failure> {
-    let name =
-        arguments.base_model.clone().unwrap_or_else(|| engine::models::MODELS[0].name.to_owned());
-    let source = Source::parse(&name).or_exit(Exit::Usage)?;
-    let configured = || environment.get("MEDTUNE_DATA_DIR").map(PathBuf::from);
-    let data_dir =
-        arguments.data_dir.clone().or_else(configured).unwrap_or_else(|| ".medtune/server".into());
-    let mut locate = locate::Options::new(environment.cache_dir().join("models"));
-    locate.hub.endpoint = environment.get("HF_ENDPOINT").map(str::to_owned);
-    locate.hub.token = environment.get("HF_TOKEN").map(|token| token.to_owned().into());
-    locate.hub.offline =
-        environment.get("HF_HUB_OFFLINE").is_some_and(|value| value != "0" && value != "false");
-    let id = BaseModel::named(&name, "", "").id;
-    Ok((Place::Local { data_dir, source, name, locate: Box::new(locate) }, id))
+    let name = arguments.base_model.as_deref().unwrap_or(engine::models::MODELS[0].name);
+    let base = BaseModel::new(name, environment)?;
+    let data_dir = connect::data_dir(arguments.data_dir.clone(), environment);
+    let id = base.id();
+    Ok((Place::Local { data_dir, base }, id))
 }
 
 fn service_place(
     arguments: &Arguments,
     environment: &Environment,
 ) -> Result<(Place, String), Failure> {
-    let configured = || environment.get("OPENAI_BASE_URL").map(str::to_owned);
-    let base_url =
-        arguments.base_url.clone().or_else(configured).unwrap_or_else(|| OPENAI.to_owned());
-    let key = environment.get("OPENAI_API_KEY").map(Key::new).transpose().context("OPENAI_API_KEY");
-    let key = key.or_exit(Exit::Usage)?;
-    let has_key = key.is_some();
-    let mut endpoint = Endpoint::new(Provider::OpenAi, &base_url, key).or_exit(Exit::Usage)?;
-    if !has_key && !endpoint.is_loopback() {
-        let error = anyhow!("no key for {}", endpoint.host());
-        let hint = "set OPENAI_API_KEY in the environment or in .env, or train on this machine with --provider local";
-        return Err(Failure::new(Exit::Usage, error).hint(hint));
-    }
-    if let Some(id) = environment.get("OPENAI_ORG_ID") {
-        endpoint = endpoint.with_organization(id).or_exit(Exit::Usage)?;
-    }
-    if let Some(id) = environment.get("OPENAI_PROJECT_ID") {
-        endpoint = endpoint.with_project(id).or_exit(Exit::Usage)?;
-    }
+    let endpoint = connect::endpoint(arguments.base_url.as_deref(), environment)?;
     // A service on this machine is most likely our own server, which has no model of OpenAI's.
     let default =
         if endpoint.is_loopback() { engine::models::MODELS[0].name } else { SERVICE_MODEL };

@@ -10,7 +10,6 @@ mod config;
 mod examples;
 mod origin;
 mod price;
-mod base;
 mod ledger;
 mod service;
 mod curve;

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use connect::OPENAI;
 use ftjob::Finished;
 use inference::SavedModel;
 use transport::Provider;
 
-use crate::config::{Config, OPENAI, Place};
+use crate::config::{Config, Place};
 use crate::examples::Examples;
 use crate::origin::Origin;
 
@@ -31,12 +32,10 @@ pub(crate) fn save(
             saved.provider = Provider::OpenAi;
             saved.base_url = Some(endpoint.base_url().to_owned()).filter(|url| url != OPENAI);
         }
-        Place::Local { data_dir, source, name, .. } => {
+        Place::Local { data_dir, base } => {
             saved.provider = Provider::Local;
             saved.data_dir = Some(beside(&config.model_file, data_dir));
-            if let engine::locate::Source::Path(_) = source {
-                saved.base_model_path = Some(beside(&config.model_file, Path::new(name)));
-            }
+            saved.base_model_path = base.path().map(|path| beside(&config.model_file, path));
         }
     }
     for examples in examples {

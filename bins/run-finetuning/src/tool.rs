@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use cli::{Environment, Exit, Failure, ResultExt as _, Terminal};
+use connect::Service;
 use ftjob::{Client, Finished, LocalFile, Timing};
 use tokens::PriceTable;
+use transport::{Retry, Settings};
 
 use crate::arguments::Arguments;
 use crate::config::{Config, Place};
@@ -156,9 +158,8 @@ async fn train_at(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     describe(files, terminal)?;
-    let service = found.start(config.retries).await?;
-    let client =
-        Client::new(service.client.clone(), Timing { poll: config.poll, ..Timing::default() });
+    let service = Service::start(found.place(), settings(config)).await?;
+    let client = Client::new(service.client(), Timing { poll: config.poll, ..Timing::default() });
     let mut run = Run { config, client, ledger, uploaded: Vec::new(), display: Display::default() };
     let all = files.all();
     let locals: Vec<&LocalFile> = all.iter().map(|examples| &examples.file).collect();
@@ -184,6 +185,12 @@ async fn train_at(
     service.stop().await?;
     tell(config, &finished?, &run.display.curve, begun.elapsed().as_secs_f64(), terminal)?;
     Ok(())
+}
+
+/// How requests are made: as the libraries do, with the user's number of tries.
+fn settings(config: &Config) -> Settings {
+    let retry = Retry { attempts: config.retries.saturating_add(1), ..Retry::default() };
+    Settings { retry, ..Settings::default() }
 }
 
 fn describe(files: &Files, terminal: &mut Terminal<'_>) -> std::io::Result<()> {

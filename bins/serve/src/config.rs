@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt as _};
-use engine::locate;
+use connect::BaseModel;
 use server::Token;
 
 use crate::arguments::Arguments;
@@ -16,8 +16,7 @@ pub(crate) struct Config {
     pub(crate) address: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) token: Option<Token>,
-    pub(crate) base_model: String,
-    pub(crate) locate: locate::Options,
+    pub(crate) base_model: BaseModel,
 }
 
 impl Config {
@@ -39,16 +38,11 @@ impl Config {
             let hint = "set MEDTUNE_TOKEN or give --token, or listen on 127.0.0.1";
             return Err(Failure::new(Exit::Usage, error).hint(hint));
         }
-        let data_dir = arguments
-            .data_dir
-            .or_else(|| environment.get("MEDTUNE_DATA_DIR").map(PathBuf::from))
-            .unwrap_or_else(|| PathBuf::from(".medtune/server"));
         Ok(Self {
             address,
-            data_dir,
+            data_dir: connect::data_dir(arguments.data_dir, environment),
             token,
-            base_model: arguments.base_model,
-            locate: options(environment),
+            base_model: BaseModel::new(&arguments.base_model, environment)?,
         })
     }
 }
@@ -57,13 +51,4 @@ fn token(text: Option<&str>) -> Result<Option<Token>, Failure> {
     let Some(text) = text else { return Ok(None) };
     let token = Token::new(text).ok_or_else(|| anyhow!("the token is empty or holds a blank"));
     token.map(Some).or_exit(Exit::Usage)
-}
-
-fn options(environment: &Environment) -> locate::Options {
-    let mut options = locate::Options::new(environment.cache_dir().join("models"));
-    options.hub.endpoint = environment.get("HF_ENDPOINT").map(str::to_owned);
-    options.hub.token = environment.get("HF_TOKEN").map(|token| token.to_owned().into());
-    options.hub.offline =
-        environment.get("HF_HUB_OFFLINE").is_some_and(|value| value != "0" && value != "false");
-    options
 }

@@ -5,7 +5,6 @@
 
 mod arguments;
 mod config;
-mod base_model;
 mod stop;
 mod tool;
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::arguments::Arguments;
 use crate::config::Config;
-use crate::{base_model, stop};
+use crate::stop;
 
 /// Serves until Ctrl-C or SIGTERM, with `args` as typed behind the program's name.
 ///
@@ -32,7 +32,7 @@ fn serve(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let config = Config::resolve(arguments, environment)?;
-    let base = base_model::find(&config, terminal)?;
+    let base = config.base_model.find(terminal)?;
     let mut options = server::Options::new(&config.data_dir, vec![base.clone()]);
     options.token.clone_from(&config.token);
     let server = Server::open(options).map_err(not_opened)?;

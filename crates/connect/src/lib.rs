@@ -1,0 +1,14 @@
+//! Where a tool goes: a service that the user names, or the embedded server started for it.
+//!
+//! The tools share the meaning of the same variables and flags here: [`endpoint`] for a service, [`data_dir`] and
+//! [`BaseModel`] for this machine, and [`Service`], which is either of them, ready to be asked over HTTP.
+
+mod endpoint;
+mod data_dir;
+mod base_model;
+mod service;
+
+pub use crate::base_model::BaseModel;
+pub use crate::data_dir::data_dir;
+pub use crate::endpoint::{OPENAI, endpoint};
+pub use crate::service::{Place, Service};
