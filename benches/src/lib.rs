@@ -1,1 +1,3 @@
 //! What is measured, against whom.
+
+pub mod prose;

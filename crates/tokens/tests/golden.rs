@@ -18,7 +18,7 @@ fn text<'a>(record: &'a Value, field: &str) -> Result<&'a str> {
 
 #[test]
 #[ignore = "needs ../shared: .ci/run runs it"]
-fn every_part_of_every_real_record_counts_as_python_counted_it() -> Result<()> {
+fn shared_records_count_as_python_counted_them() -> Result<()> {
     let mut compared = 0;
     for line in shared("golden/token_counts.jsonl")?.lines() {
         let golden: Value = serde_json::from_str(line)?;
@@ -47,7 +47,7 @@ fn every_part_of_every_real_record_counts_as_python_counted_it() -> Result<()> {
 
 #[test]
 #[ignore = "needs ../shared: .ci/run runs it"]
-fn the_toy_file_has_the_cookbooks_statistics() -> Result<()> {
+fn the_shared_toy_file_has_the_cookbooks_statistics() -> Result<()> {
     let golden: Value = serde_json::from_str(&shared("golden/cookbook_toy_stats.json")?)?;
     let (mut messages, mut totals, mut assistants) = (Vec::new(), Vec::new(), Vec::new());
     for line in shared("chat_jsonl/cookbook_toy.jsonl")?.lines() {
