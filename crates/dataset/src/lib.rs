@@ -60,6 +60,6 @@ pub use crate::place::Place;
 pub use crate::reader::{Entry, Reader};
 pub use crate::record::{ContentHash, Record};
 pub use crate::rejection::{Reason, Rejection};
-pub use crate::repeats::{Groups, Pair, Repeats};
+pub use crate::repeats::{Groups, Likeness, Normal, Pair, Repeats};
 pub use crate::split::{MIN_VALID, Split, split, split_groups, split_stable};
 pub use crate::spool::{Files, Spool};

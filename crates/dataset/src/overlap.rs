@@ -1,10 +1,13 @@
 //! Benchmark questions that stand in records, so that a model would be tested on what it was trained on.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::Serialize;
 
-use crate::words::{hash_words, mix, words};
+use crate::repeats::Normal;
+use crate::words::{Words, hash_bytes, mix};
 
 /// Characters that a record and a problem may not have in common in a row: the rule of Med-PaLM 2 and `HuatuoGPT`-o1.
 const CHARACTERS: usize = 64;
@@ -41,10 +44,31 @@ pub struct Overlap {
 #[derive(Debug, Default)]
 pub struct Benchmark {
     problems: usize,
-    characters: HashMap<u64, u32>,
-    words: HashMap<u64, u32>,
-    /// Whole short problems, by their number of words.
-    whole: HashMap<usize, HashMap<u64, u32>>,
+    characters: Known,
+    words: Known,
+    /// Whole short problems, by their number of words, the longest first.
+    whole: BTreeMap<Reverse<usize>, Known>,
+}
+
+/// The problem that each hash is from.
+type Known = HashMap<u64, u32, BuildHasherDefault<Mixed>>;
+
+/// Takes a hash that is well mixed already as it is.
+#[derive(Debug, Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash_bytes(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl Benchmark {
@@ -67,17 +91,17 @@ impl Benchmark {
     pub fn add(&mut self, problem: &str) {
         let number = u32::try_from(self.problems).unwrap_or(u32::MAX);
         self.problems += 1;
-        let text = Text::of(problem);
-        for hash in rolling(&text.characters, CHARACTERS) {
+        let text = Words::of(problem);
+        for hash in character_runs(&text) {
             self.characters.entry(hash).or_insert(number);
         }
-        for hash in rolling(&text.words, WORDS) {
+        for hash in word_runs(&text, WORDS) {
             self.words.entry(hash).or_insert(number);
         }
-        let count = text.words.len();
-        if text.characters.len() < CHARACTERS && (FEWEST_WORDS..WORDS).contains(&count) {
-            let whole = self.whole.entry(count).or_default();
-            for hash in rolling(&text.words, count) {
+        let (characters, count) = (text.as_str().chars().count(), text.iter().count());
+        if characters < CHARACTERS && (FEWEST_WORDS..WORDS).contains(&count) {
+            let whole = self.whole.entry(Reverse(count)).or_default();
+            for hash in word_runs(&text, count) {
                 whole.entry(hash).or_insert(number);
             }
         }
@@ -85,61 +109,67 @@ impl Benchmark {
 
     /// The first problem that `text` overlaps with.
     pub fn find(&self, text: &str) -> Option<Overlap> {
-        let text = Text::of(text);
-        let found = |known: &HashMap<u64, u32>, hashes: Vec<u64>, rule| {
-            let number = hashes.iter().find_map(|hash| known.get(hash))?;
-            Some(Overlap { problem: *number as usize, rule })
-        };
-        found(&self.characters, rolling(&text.characters, CHARACTERS), Rule::Characters)
-            .or_else(|| found(&self.words, rolling(&text.words, WORDS), Rule::Words))
+        self.find_words(&Words::of(text))
+    }
+
+    /// The first problem that one of a record's texts overlaps with.
+    pub fn find_in(&self, Normal(texts): &Normal) -> Option<Overlap> {
+        texts.iter().find_map(|text| self.find_words(text))
+    }
+
+    fn find_words(&self, text: &Words) -> Option<Overlap> {
+        let overlap = |number: &u32, rule| Overlap { problem: *number as usize, rule };
+        character_runs(text)
+            .find_map(|hash| self.characters.get(&hash))
+            .map(|number| overlap(number, Rule::Characters))
             .or_else(|| {
-                let mut sizes: Vec<_> = self.whole.iter().collect();
-                sizes.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(**size));
-                sizes.into_iter().find_map(|(&size, known)| {
-                    found(known, rolling(&text.words, size), Rule::Whole)
+                let number = word_runs(text, WORDS).find_map(|hash| self.words.get(&hash))?;
+                Some(overlap(number, Rule::Words))
+            })
+            .or_else(|| {
+                self.whole.iter().find_map(|(&Reverse(size), known)| {
+                    let number = word_runs(text, size).find_map(|hash| known.get(&hash))?;
+                    Some(overlap(number, Rule::Whole))
                 })
             })
     }
 }
 
-/// A text's normalised words and the characters of these, as numbers.
-struct Text {
-    words: Vec<u64>,
-    characters: Vec<u64>,
+/// The hash of every run of [`CHARACTERS`] characters.
+fn character_runs(text: &Words) -> impl Iterator<Item = u64> {
+    let characters = text.as_str().chars();
+    rolling::<CHARACTERS>(
+        characters.map(|character| u64::from(u32::from(character)) + 1),
+        CHARACTERS,
+    )
 }
 
-impl Text {
-    fn of(text: &str) -> Self {
-        let words = words(text);
-        let characters = words.iter().flat_map(|word| word.chars().chain([' ']));
-        let characters = characters.map(|character| mix(u64::from(u32::from(character)) + 1));
-        Self {
-            characters: characters.collect(),
-            words: words.iter().map(|word| hash_words(&[word])).collect(),
-        }
-    }
+/// The hash of every run of `size` words, of which there are at most [`WORDS`].
+fn word_runs(text: &Words, size: usize) -> impl Iterator<Item = u64> {
+    let words = text.as_str().split_inclusive(' ');
+    rolling::<WORDS>(words.map(|word| hash_bytes(word.as_bytes())), size)
 }
 
-/// The hash of every run of `size` of `items`, each from the one before it.
-fn rolling(items: &[u64], size: usize) -> Vec<u64> {
+/// The hash of every run of `size` of `items`, at most `MOST`, each from the one before it.
+fn rolling<const MOST: usize>(
+    items: impl Iterator<Item = u64>,
+    size: usize,
+) -> impl Iterator<Item = u64> {
     /// Any odd number does, as the items are mixed.
     const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
-    if items.len() < size || size == 0 {
-        return Vec::new();
-    }
     let leaving = (0..size).fold(1_u64, |power, _| power.wrapping_mul(BASE));
-    let mut hash = 0_u64;
-    let mut hashes = Vec::with_capacity(items.len() - size + 1);
-    for (index, &item) in items.iter().enumerate() {
+    // The items of the run that ends, as a ring.
+    let mut run = [0_u64; MOST];
+    let (mut at, mut seen, mut hash) = (0, 0, 0_u64);
+    items.filter_map(move |item| {
+        let item = mix(item);
         hash = hash.wrapping_mul(BASE).wrapping_add(item);
-        if index >= size {
-            hash = hash.wrapping_sub(items[index - size].wrapping_mul(leaving));
-        }
-        if index + 1 >= size {
-            hashes.push(mix(hash));
-        }
-    }
-    hashes
+        hash = hash.wrapping_sub(run[at].wrapping_mul(leaving));
+        run[at] = item;
+        at = if at + 1 == size { 0 } else { at + 1 };
+        seen += 1;
+        (seen >= size).then(|| mix(hash))
+    })
 }
 
 #[cfg(test)]
@@ -185,11 +215,12 @@ mod tests {
 
     #[test]
     fn a_rolling_hash_is_that_of_the_run_alone() {
-        let items: Vec<u64> = (0..50).map(|number| mix(number % 7)).collect();
-        let rolled = rolling(&items, 5);
+        let items: Vec<u64> = (0..50).map(|number| number % 7).collect();
+        let hashes = |items: &[u64]| rolling::<8>(items.iter().copied(), 5).collect::<Vec<_>>();
+        let rolled = hashes(&items);
         assert_eq!(rolled.len(), 46);
         for (start, hash) in rolled.iter().enumerate() {
-            assert_eq!(rolling(&items[start..start + 5], 5), [*hash]);
+            assert_eq!(hashes(&items[start..start + 5]), [*hash]);
         }
     }
 }

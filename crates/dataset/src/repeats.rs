@@ -1,12 +1,13 @@
 //! Records that say the same, or nearly the same.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
 use crate::Record;
 use crate::minhash::{BANDS, Bands, bands, jaccard};
-use crate::words::{hash_words, shingles, words};
+use crate::words::{Words, hash_words, shingles};
 
 /// How many different groups a record is compared with in one band, so that boilerplate stays cheap.
 const COMPARED: usize = 8;
@@ -54,15 +55,18 @@ impl Repeats {
     ///
     /// Otherwise `record` joins the list as the next one.
     pub fn add(&mut self, record: &Record) -> Option<usize> {
-        let texts = [&record.question, &record.reasoning, &record.response].map(|text| words(text));
+        self.insert(&Likeness::of(&Normal::of(record)))
+    }
+
+    /// As [`add`](Self::add), for a record whose likeness was found before, perhaps on another thread.
+    pub fn insert(&mut self, likeness: &Likeness) -> Option<usize> {
         let next = self.bands.len();
-        let first = *self.contents.entry(content(&texts)).or_insert(next);
+        let first = *self.contents.entry(likeness.content).or_insert(next);
         if first < next {
             return Some(first);
         }
-        let [question, ..] = texts;
-        self.bands.push(bands(&shingles(&question)));
-        self.questions.push(hash_words(&question));
+        self.bands.push(likeness.bands);
+        self.questions.push(likeness.question);
         None
     }
 
@@ -123,7 +127,7 @@ impl Search {
                 if self.unlike.contains(&(*other, record)) {
                     continue;
                 }
-                let mut load = |record| question(record).map(|text| shingles(&words(&text)));
+                let mut load = |record| question(record).map(|text| shingles(&Words::of(&text)));
                 if set.is_none() {
                     *set = Some(load(*other)?);
                 }
@@ -169,14 +173,48 @@ impl Search {
     }
 }
 
-/// The hash of a record's normalised texts.
-fn content(texts: &[Vec<String>; 3]) -> u128 {
-    let mut hash = Sha256::new();
-    for text in texts {
-        for word in text {
-            hash.update(word.as_bytes());
-            hash.update(b" ");
+/// A record's three texts without regard to case, white space and punctuation.
+pub struct Normal(pub(crate) [Words; 3]);
+
+impl Normal {
+    /// The texts of `record`.
+    pub fn of(record: &Record) -> Self {
+        Self([&record.question, &record.reasoning, &record.response].map(|text| Words::of(text)))
+    }
+}
+
+impl fmt::Debug for Normal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A record's text is in no log.
+        f.debug_struct("Normal").finish_non_exhaustive()
+    }
+}
+
+/// What two records that say the same have in common, and what those that say nearly the same have nearly in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness {
+    content: u128,
+    bands: Bands,
+    question: u64,
+}
+
+impl Likeness {
+    /// The likeness of a record with these texts.
+    pub fn of(Normal(texts): &Normal) -> Self {
+        let [question, ..] = texts;
+        Self {
+            content: content(texts),
+            bands: bands(&shingles(question)),
+            question: hash_words(question),
         }
+    }
+}
+
+/// The hash of a record's normalised texts.
+fn content(texts: &[Words; 3]) -> u128 {
+    let mut hash = Sha256::new();
+    for words in texts {
+        hash.update(words.as_str().as_bytes());
         hash.update(b"\n");
     }
     let mut first = [0; 16];

@@ -5,50 +5,105 @@ use unicode_normalization::UnicodeNormalization;
 /// How many words one shingle joins.
 const SHINGLE: usize = 3;
 
-/// The words of `text` without regard to case, white space and punctuation.
+/// The words of a text without regard to case, white space and punctuation.
 ///
 /// Characters are composed (NFC) and lower-cased. Scripts that are written without spaces give a word for each
 /// character. Signs that change a finding (`<`, `≥`, `+`, `%`, a minus before a number) are words of their own, so that
 /// "INR < 3" and "INR > 3" differ.
-pub(crate) fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut characters = text.nfc().flat_map(char::to_lowercase).peekable();
-    let mut before = ' ';
-    while let Some(character) = characters.next() {
-        let minus = matches!(character, '-' | '\u{2212}')
-            && before.is_whitespace()
-            && characters.peek().is_some_and(char::is_ascii_digit);
-        if is_alone(character) || minus {
-            take(&mut word, &mut words);
-            words.push(character.to_string());
-        } else if character.is_alphanumeric() || is_mark(character) {
-            word.push(character);
-        } else {
-            take(&mut word, &mut words);
+pub(crate) struct Words {
+    /// Each word and a space after it.
+    text: String,
+    /// Whether the last word is not ended yet.
+    open: bool,
+    /// The character before the next one.
+    before: char,
+}
+
+impl Words {
+    pub(crate) fn of(text: &str) -> Self {
+        let text_words = String::with_capacity(text.len() + text.len() / 16);
+        let mut words = Self { text: text_words, open: false, before: ' ' };
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let other = bytes[at..].iter().position(|byte| !byte.is_ascii());
+            let other = other.map_or(bytes.len(), |length| at + length);
+            // A mark may combine with the character before it, so that one waits for what follows.
+            let plain = if other < bytes.len() { other.max(at + 1) - 1 } else { other };
+            for index in at..plain {
+                let character = char::from(bytes[index].to_ascii_lowercase());
+                words.push(character, bytes.get(index + 1).is_some_and(u8::is_ascii_digit));
+            }
+            // No ASCII character combines with anything before it, so the next one is a border.
+            let end = bytes[other..].iter().position(u8::is_ascii);
+            at = end.map_or(bytes.len(), |length| other + length);
+            let digit_after = bytes.get(at).is_some_and(u8::is_ascii_digit);
+            let mut characters = text[plain..at].nfc().flat_map(char::to_lowercase).peekable();
+            while let Some(character) = characters.next() {
+                let digit = characters.peek().map_or(digit_after, char::is_ascii_digit);
+                words.push(character, digit);
+            }
         }
-        before = character;
+        words.end();
+        words
     }
-    take(&mut word, &mut words);
-    words
+
+    /// The words in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.text.split_terminator(' ')
+    }
+
+    /// The words, each with a space after it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn push(&mut self, character: char, digit_follows: bool) {
+        if is_word(character) {
+            self.text.push(character);
+            self.open = true;
+        } else {
+            self.end();
+            let minus = matches!(character, '-' | '\u{2212}');
+            if is_alone(character) || minus && digit_follows && self.before.is_whitespace() {
+                self.text.push(character);
+                self.open = true;
+                self.end();
+            }
+        }
+        self.before = character;
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.text.push(' ');
+        }
+    }
 }
 
 /// The hashes of all runs of three words, sorted, each once; a shorter text is one run.
-pub(crate) fn shingles(words: &[String]) -> Vec<u64> {
-    let runs = words.windows(SHINGLE.min(words.len()).max(1));
-    let mut hashes: Vec<u64> = runs.map(hash_words).collect();
+pub(crate) fn shingles(words: &Words) -> Vec<u64> {
+    let text = words.as_str().as_bytes();
+    let ends: Vec<usize> = memchr::memchr_iter(b' ', text).map(|space| space + 1).collect();
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let last_of_run = ends.iter().skip(SHINGLE.min(ends.len()).max(1) - 1);
+    let mut hashes: Vec<u64> =
+        starts.zip(last_of_run).map(|(start, &end)| hash_bytes(&text[start..end])).collect();
     hashes.sort_unstable();
     hashes.dedup();
     hashes
 }
 
+/// The hash of all of `words` in their order.
+pub(crate) fn hash_words(words: &Words) -> u64 {
+    hash_bytes(words.as_str().as_bytes())
+}
+
 /// A hash that is the same on every machine and in every version of this program (FNV-1a, then mixed).
-pub(crate) fn hash_words<W: AsRef<str>>(words: &[W]) -> u64 {
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for word in words {
-        for &byte in word.as_ref().as_bytes().iter().chain(b" ") {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        }
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
     }
     mix(hash)
 }
@@ -60,10 +115,12 @@ pub(crate) fn mix(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn take(word: &mut String, words: &mut Vec<String>) {
-    if !word.is_empty() {
-        words.push(std::mem::take(word));
+/// Characters that make up words together with others.
+fn is_word(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric();
     }
+    (character.is_alphanumeric() || is_mark(character)) && !is_alone(character)
 }
 
 /// Signs with a meaning of their own, and characters of scripts without spaces.
@@ -83,7 +140,18 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> String {
-        words(text).join("|")
+        Words::of(text).iter().collect::<Vec<_>>().join("|")
+    }
+
+    /// The definition, without the short way that ASCII takes.
+    fn plainly(text: &str) -> String {
+        let mut words = Words { text: String::new(), open: false, before: ' ' };
+        let mut characters = text.nfc().flat_map(char::to_lowercase).peekable();
+        while let Some(character) = characters.next() {
+            words.push(character, characters.peek().is_some_and(char::is_ascii_digit));
+        }
+        words.end();
+        words.text
     }
 
     #[test]
@@ -103,7 +171,7 @@ mod tests {
 
     #[test]
     fn shingles_are_runs_of_three() {
-        let count = |text: &str| shingles(&words(text)).len();
+        let count = |text: &str| shingles(&Words::of(text)).len();
         assert_eq!(
             ["", "a", "a b", "a b c", "a b c d", "a a a a a"].map(count),
             [0, 1, 1, 1, 2, 1]
@@ -113,6 +181,17 @@ mod tests {
     #[test]
     fn hashes_are_pinned() {
         // A changed hash would move records of everybody's stable split.
-        assert_eq!(hash_words(&["fever", "of", "unknown"]), 2_102_804_815_319_380_146);
+        assert_eq!(hash_words(&Words::of("Fever of unknown")), 2_102_804_815_319_380_146);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_short_way_gives_the_same_words(
+            text in "[aA1 \\-−\u{301}\u{37e}éİſK発<°≥.\u{e31}\u{1100}\u{1161}\u{ac00}\u{11a8}]{0,40}",
+            any: String,
+        ) {
+            proptest::prop_assert_eq!(Words::of(&text).text, plainly(&text));
+            proptest::prop_assert_eq!(Words::of(&any).text, plainly(&any));
+        }
     }
 }
