@@ -64,7 +64,10 @@ impl Output {
         if present.as_ref().is_some_and(|present| !present.is_file()) {
             return Err(fail(io::Error::other("is there already and is no regular file")));
         }
+        remove_leftovers(&target);
         let file = temporary(&target).map_err(fail)?;
+        // The lock tells other runs that this file is no leftover; where there are no locks, none is removed either.
+        let _ = file.as_file().try_lock();
         if let Some(present) = present {
             fs::set_permissions(file.path(), present.permissions()).map_err(fail)?;
         }
@@ -196,6 +199,26 @@ impl Drop for Done {
 fn sync_folder(path: &Path) {
     if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
+    }
+}
+
+/// Removes what runs that were killed left beside `path`: temporary files that nobody holds any more.
+fn remove_leftovers(path: &Path) {
+    let Some(prefix) = path.file_name().map(|name| format!(".{}.", name.to_string_lossy())) else {
+        return;
+    };
+    for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let random = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".tmp"));
+        // Exactly the names that `temporary` gives.
+        if random.is_none_or(|random| random.len() != 6) {
+            continue;
+        }
+        if File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -218,6 +218,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_a_running_ones_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let train = folder.path().join("t.jsonl");
+        let running = Output::create(&train).unwrap();
+        std::fs::write(folder.path().join(".t.jsonl.abc123.tmp"), "half").unwrap();
+        std::fs::write(folder.path().join(".t.jsonl.mine.tmp"), "another's").unwrap();
+        let split = Split { train: vec![0], valid: vec![] };
+        spool(folder.path(), 1).write(&split, &train, &folder.path().join("v.jsonl")).unwrap();
+        let names = listing(folder.path());
+        assert!(!names.contains("half") && names.contains("another's"), "{names}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "{names}");
+        commit(vec![running.finish().unwrap()], &[]).unwrap();
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_link_is_followed_and_a_device_is_refused() {
