@@ -8,6 +8,7 @@ use template::Template;
 
 use crate::against::AgainstArguments;
 use crate::check::CheckArguments;
+use crate::phi::Phi;
 
 /// Turn medical reasoning records into training and validation files for fine-tuning.
 ///
@@ -60,6 +61,11 @@ pub(crate) struct Arguments {
     pub(crate) near_threshold: f64,
     #[command(flatten)]
     pub(crate) against: AgainstArguments,
+    /// What to do about identifiers of patients: say where they stand, put their kind in their place, or write nothing.
+    ///
+    /// Text in which none is found is not thereby de-identified: names, ages and stories are not looked for.
+    #[arg(long, value_enum, default_value_t = Phi::Report, value_name = "report|redact|fail", hide_possible_values = true)]
+    pub(crate) phi: Phi,
     /// How reasoning and response are joined: under headings that an answer is split by again, or as they are.
     #[arg(long, default_value_t = Template::default(), value_name = "headed|plain")]
     pub(crate) template: Template,

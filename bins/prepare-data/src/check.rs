@@ -17,7 +17,8 @@ use tokens::{Message, PriceTable, default_epochs};
 
 use crate::counter::Counter;
 use crate::input::{Input, Source};
-use crate::report::REPORT_VERSION;
+use crate::phi::{self, Identified, Phi};
+use crate::report::{IdentifierReport, REPORT_VERSION};
 use crate::spread::Spread;
 
 /// How many faulty examples a report lists; all are counted.
@@ -36,6 +37,9 @@ pub(crate) struct CheckArguments {
     /// The model to be tuned; its encoding counts the tokens.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     base_model: String,
+    /// What to do about identifiers of patients: say how many there are, or name them and fail.
+    #[arg(long, default_value = "report", value_name = "report|fail", value_parser = phi)]
+    phi: Phi,
     /// Print the report as JSON instead of the summary.
     #[arg(long)]
     json: bool,
@@ -61,6 +65,7 @@ struct FileReport {
     messages: Option<Spread>,
     total_tokens: Option<Spread>,
     assistant_tokens: Option<Spread>,
+    identifiers: IdentifierReport,
 }
 
 /// One fault by its place; never its text.
@@ -103,9 +108,11 @@ pub(crate) fn check(
         let mut tally = FileTally::new(&counter, limit, index);
         let input =
             tally.read(&Source::from(path.clone()), &mut seen, output.as_mut(), terminal)?;
-        files.push(tally.report(Source::from(path.clone()), &input));
+        files.push(tally.report(Source::from(path.clone()), &input, arguments.phi));
     }
-    let written = match output {
+    let identified = arguments.phi == Phi::Fail
+        && files.iter().any(|file: &FileReport| file.identifiers.found > 0);
+    let written = match output.filter(|_| !identified) {
         Some(output) => commit(vec![output.finish()?], &[])?.pop(),
         None => None,
     };
@@ -120,6 +127,9 @@ pub(crate) fn check(
     };
     for file in &report.files {
         print::warn(file, terminal);
+        if identified {
+            phi::name(&file.identifiers, terminal);
+        }
     }
     let text = if arguments.json {
         serde_json::to_string_pretty(&report)? + "\n"
@@ -131,7 +141,16 @@ pub(crate) fn check(
         || report.files.iter().all(|file| file.faulty == 0 && file.examples > 0),
         |written| written.lines > 0,
     );
-    Ok(if good { Exit::Done } else { Exit::BadData })
+    Ok(if good && !identified { Exit::Done } else { Exit::BadData })
+}
+
+/// What the check can do about identifiers: it does not change texts.
+fn phi(text: &str) -> Result<Phi, &'static str> {
+    match text {
+        "report" => Ok(Phi::Report),
+        "fail" => Ok(Phi::Fail),
+        _ => Err("expected report or fail"),
+    }
 }
 
 struct FileTally<'a> {
@@ -149,6 +168,7 @@ struct FileTally<'a> {
     messages: Vec<u64>,
     total: Vec<u64>,
     assistant: Vec<u64>,
+    identified: Identified,
 }
 
 impl<'a> FileTally<'a> {
@@ -168,6 +188,7 @@ impl<'a> FileTally<'a> {
             messages: Vec::new(),
             total: Vec::new(),
             assistant: Vec::new(),
+            identified: Identified::default(),
         }
     }
 
@@ -192,6 +213,9 @@ impl<'a> FileTally<'a> {
                 None => {}
             }
             self.judge(&chat);
+            if let Some(value) = &chat.value {
+                self.identified.chat(source, chat.place.index, value);
+            }
             let Some(value) = chat.value.as_ref().filter(|_| chat.findings.is_empty()) else {
                 continue;
             };
@@ -240,7 +264,7 @@ impl<'a> FileTally<'a> {
         self.assistant.push(tokens.assistant as u64);
     }
 
-    fn report(self, path: Source, seen: &crate::input::Seen) -> FileReport {
+    fn report(self, path: Source, seen: &crate::input::Seen, phi: Phi) -> FileReport {
         let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
         let examples = usize::try_from(self.examples).unwrap_or(usize::MAX);
         FileReport {
@@ -261,6 +285,7 @@ impl<'a> FileTally<'a> {
             messages: Spread::of(self.messages),
             total_tokens: Spread::of(self.total),
             assistant_tokens: Spread::of(self.assistant),
+            identifiers: self.identified.report(phi),
         }
     }
 }

@@ -12,6 +12,7 @@ use template::{SYSTEM_PROMPT, Template};
 use crate::against::AgainstArguments;
 use crate::arguments::{Arguments, Splitting};
 use crate::input::Source;
+use crate::phi::Phi;
 
 /// The manifest's name where none is given.
 const MANIFEST: &str = "medical_dataset.manifest.json";
@@ -31,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) base_model: String,
     pub(crate) models_dir: PathBuf,
     pub(crate) against: AgainstArguments,
+    pub(crate) phi: Phi,
     pub(crate) strict: bool,
     pub(crate) dry_run: bool,
     pub(crate) json: bool,
@@ -64,6 +66,7 @@ impl Config {
             base_model: arguments.base_model,
             models_dir: environment.cache_dir().join("models"),
             against: arguments.against,
+            phi: arguments.phi,
             strict: arguments.strict,
             dry_run: arguments.dry_run,
             json: arguments.json,

@@ -13,6 +13,7 @@ use crate::against::Against;
 use crate::config::{Config, folder_of};
 use crate::counter::Counter;
 use crate::input::{Input, Source};
+use crate::phi::{self, Identified};
 use crate::report::{InputReport, RecordPlace, RejectedRecord};
 use crate::summary::count;
 use crate::tally::Tally;
@@ -25,6 +26,7 @@ pub(crate) struct Gathered {
     pub(crate) kept: Vec<Kept>,
     pub(crate) repeats: Repeats,
     pub(crate) against: Against,
+    pub(crate) identified: Identified,
     /// The list of rejected records, where one is asked for.
     pub(crate) rejects: Option<Output>,
 }
@@ -51,6 +53,7 @@ pub(crate) fn gather(
         kept: Vec::new(),
         repeats: Repeats::new(),
         against: Against::load(&config.against)?,
+        identified: Identified::default(),
         rejects: rejects.map(Output::create).transpose()?,
     };
     for source in &config.inputs {
@@ -123,8 +126,13 @@ impl Gathered {
             let rejected = RejectedRecord { contamination, ..rejected(Reason::Contaminated) };
             return self.reject(rejected, config);
         }
-        match self.repeats.add(record) {
-            None => Ok(self.keep(record, config, counter)?),
+        // Redacted before it is compared, since records that differ only in an identifier say the same.
+        let (record, found) = phi::examine(record, config.phi);
+        match self.repeats.add(&record) {
+            None => {
+                self.identified.record(source, record.place.index, &found);
+                Ok(self.keep(&record, config, counter)?)
+            }
             Some(first) => {
                 let repeat_of = Some(self.place(config, first));
                 self.reject(RejectedRecord { repeat_of, ..rejected(Reason::Repeat) }, config)

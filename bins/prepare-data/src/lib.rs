@@ -9,6 +9,7 @@ mod arguments;
 mod config;
 mod input;
 mod against;
+mod phi;
 mod counter;
 mod tally;
 mod gather;
@@ -26,8 +27,10 @@ pub use crate::against::Contamination;
 pub use crate::arguments::Splitting;
 pub use crate::input::Source;
 pub use crate::manifest::MANIFEST_VERSION;
+pub use crate::phi::Phi;
 pub use crate::report::{
-    Budget, ContaminatedRecord, ContaminationReport, InputReport, NearPair, REPORT_VERSION,
-    RecordPlace, RejectedRecord, RepeatReport, Report, SideTokens, TokenReport,
+    Budget, ContaminatedRecord, ContaminationReport, IdentifierPlace, IdentifierReport,
+    InputReport, NearPair, REPORT_VERSION, RecordPlace, RejectedRecord, RepeatReport, Report,
+    SideTokens, TokenReport,
 };
 pub use crate::tool::run;

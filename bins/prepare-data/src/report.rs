@@ -8,6 +8,7 @@ use template::{Fingerprint, Template};
 use crate::against::Contamination;
 use crate::arguments::Splitting;
 use crate::input::Source;
+use crate::phi::Phi;
 
 /// The version of the report's format; a reader should refuse a greater one.
 pub const REPORT_VERSION: u32 = 1;
@@ -39,6 +40,8 @@ pub struct Report {
     pub repeats: RepeatReport,
     /// Problems of benchmarks that stand in records.
     pub contamination: ContaminationReport,
+    /// Identifiers of patients in the kept records.
+    pub identifiers: IdentifierReport,
     /// How reasoning and response were joined.
     pub template: Template,
     /// The system message of every example.
@@ -150,6 +153,37 @@ pub struct ContaminatedRecord {
     /// The problem and how it was found.
     #[serde(flatten)]
     pub contamination: Contamination,
+}
+
+/// What was found of identifiers of patients.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdentifierReport {
+    /// What was to be done about them.
+    pub phi: Phi,
+    /// How many were found.
+    pub found: u64,
+    /// How many records hold one.
+    pub records: u64,
+    /// How many of each kind.
+    pub by_kind: BTreeMap<&'static str, u64>,
+    /// The first thousand of them.
+    pub places: Vec<IdentifierPlace>,
+}
+
+/// Where an identifier of a patient stands; never the text.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdentifierPlace {
+    /// The record.
+    #[serde(flatten)]
+    pub record: RecordPlace,
+    /// The question, the reasoning or the response; in a chat the text's JSON pointer.
+    pub field: String,
+    /// The kind's code.
+    pub kind: &'static str,
+    /// The first byte of the field that belongs to it.
+    pub start: usize,
+    /// The first byte after it.
+    pub end: usize,
 }
 
 /// The tokens of both files.

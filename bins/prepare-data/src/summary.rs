@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use dataset::Written;
 
+use crate::phi::{Phi, counts};
 use crate::report::{Budget, Report, SideTokens};
 
 /// The summary, which fits one screen.
@@ -45,6 +46,13 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         let records = count(contamination.contaminated, "record");
         let fate = if contamination.dropped { "left out" } else { "kept" };
         writeln!(text, "Contamination: {records} with one of {problems}, {fate}")?;
+    }
+    if report.identifiers.found > 0 {
+        let fate = match report.identifiers.phi {
+            Phi::Redact => "redacted",
+            Phi::Report | Phi::Fail => "kept: --phi redact removes them, --report FILE lists them",
+        };
+        writeln!(text, "Identifiers: {}, {fate}", counts(&report.identifiers))?;
     }
     writeln!(text, "Tokens for {}, counted by {}", tokens.base_model, tokens.encoding)?;
     if let Some(doubt) = &tokens.doubt {

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::counter::Counter;
 use crate::gather::{Gathered, gather};
 use crate::manifest::{Manifest, Side};
+use crate::phi::{self, Phi};
 use crate::report::{ContaminationReport, REPORT_VERSION, RepeatReport, Report, TokenReport};
 use crate::sides::sides;
 use crate::summary::{count, summary};
@@ -50,6 +51,9 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     }
     let (split, repeats) = sides(config, &mut gathered)?;
     let mut report = report(config, &prices, &counter, (&gathered, &split, repeats));
+    if config.phi == Phi::Fail && !gathered.identified.is_empty() {
+        return Err(identified(config, &report, terminal)?);
+    }
     if !config.dry_run {
         write(config, &mut gathered, &split, &mut report)?;
     }
@@ -69,6 +73,21 @@ fn nothing_usable(gathered: Gathered) -> anyhow::Result<Failure> {
     let read = count(tally.read, "record");
     let error = anyhow!("no usable record: {read} read, {} left out", tally.rejected);
     Ok(Failure::new(Exit::BadData, error.context(from)))
+}
+
+/// The failure of a run that must not find an identifier of a patient; its report is written all the same.
+fn identified(
+    config: &Config,
+    report: &Report,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Failure> {
+    if let Some(path) = config.outputs.report.as_deref().filter(|_| !config.dry_run) {
+        commit(vec![json_file(report, path)?], &[])?;
+    }
+    phi::name(&report.identifiers, terminal);
+    let error = anyhow!("identifiers of patients: {}", phi::counts(&report.identifiers));
+    Ok(Failure::new(Exit::BadData, error)
+        .hint("--phi redact puts the kind in the place of each; --report FILE lists them"))
 }
 
 fn report(
@@ -98,6 +117,7 @@ fn report(
             dropped: config.against.drop_contaminated,
             records: tally.contaminations.clone(),
         },
+        identifiers: gathered.identified.report(config.phi),
         template: config.template,
         system_prompt: config.system_prompt.clone(),
         fingerprint: template::fingerprint(&config.template, &config.system_prompt),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use cli::Terminal;
 
 use super::{CheckReport, FileReport};
+use crate::phi::counts;
 use crate::summary::{count, number};
 
 /// How many faults are named one by one.
@@ -67,6 +68,9 @@ pub(super) fn summary(file: &FileReport, report: &CheckReport) -> String {
         "  {} without a system message, {} without a user message",
         file.without_system, file.without_user
     );
+    if file.identifiers.found > 0 {
+        let _ = writeln!(text, "  identifiers of patients: {}", counts(&file.identifiers));
+    }
     let _ = write!(text, "  for {}, counted by {}", report.base_model, report.encoding);
     if let Some(doubt) = &report.doubt {
         let _ = write!(text, " (an estimate: {doubt})");
