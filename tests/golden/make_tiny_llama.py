@@ -81,6 +81,8 @@ def model():
         for name, weight in llama.named_parameters():
             if "norm" in name:
                 weight.add_(0.1 * torch.randn_like(weight))
+        # The padding token is the one that ends a turn: left at zero, no head tied to it could ever learn to say it.
+        llama.model.embed_tokens.weight[2].normal_(std=0.1)
     return llama
 
 

@@ -20,3 +20,5 @@ pub(crate) mod projection;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
 pub(crate) mod swiglu;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -425,3 +425,6 @@ impl Operands {
         sums
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,47 @@ impl Simd for Plain {
         v[0].max(v[1]).max(v[2].max(v[3]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Isa, Kernel};
+
+    struct Exp<'a>(&'a mut [f32]);
+
+    impl Kernel for Exp<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for x in self.0.chunks_mut(S::LANES) {
+                let e = exp(simd, simd.load_part(x, 0.0));
+                simd.store_part(x, e);
+            }
+        }
+    }
+
+    #[test]
+    fn the_exponential_is_right_to_a_few_roundings_on_every_instruction_set() {
+        for isa in Isa::available() {
+            let numbers: Vec<f32> = (-8000_i16..=8000).map(|i| f32::from(i) * 0.01).collect();
+            let mut results = numbers.clone();
+            isa.run(Exp(&mut results));
+            for (x, result) in numbers.iter().zip(&results) {
+                let expected = f64::from(*x).exp();
+                let far = (f64::from(*result) - expected).abs() / expected;
+                assert!(far < 2e-7, "{}: e^{x}: {far:e}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_exponential_of_extremes_is_finite() {
+        for isa in Isa::available() {
+            let mut extremes = [f32::NEG_INFINITY, -1e30, 1e30, f32::INFINITY];
+            isa.run(Exp(&mut extremes));
+            assert!(extremes[..2].iter().all(|x| (0.0..1e-37).contains(x)), "{extremes:?}");
+            assert!(extremes[2..].iter().all(|x| x.is_finite() && *x > 1e38), "{extremes:?}");
+        }
+    }
+}

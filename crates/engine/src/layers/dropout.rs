@@ -69,3 +69,32 @@ pub(crate) fn mix(key: u64) -> u64 {
 pub(crate) fn key(parts: &[u64]) -> u64 {
     parts.iter().fold(0, |key, part| mix(key.wrapping_mul(GOLDEN) ^ mix(part.wrapping_add(GOLDEN))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_that_is_dropped_is_p_and_the_mean_stays() {
+        let ones = vec![1.0; 100_000];
+        let mut out = vec![0.0; ones.len()];
+        Dropout::new(key(&[1, 2]), 0.25).forward(&ones, &mut out);
+        let dropped = out.iter().filter(|x| **x == 0.0).count();
+        assert!((24_500..25_500).contains(&dropped), "{dropped}");
+        assert!(out.iter().all(|x| *x == 0.0 || (x - 4.0 / 3.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn another_key_is_another_mask_and_the_backward_has_the_same() {
+        let ones = vec![1.0; 1000];
+        let mask = |key: u64| {
+            let mut out = vec![0.0; ones.len()];
+            Dropout::new(key, 0.5).forward(&ones, &mut out);
+            out
+        };
+        assert_ne!(mask(key(&[1, 2])), mask(key(&[2, 1])));
+        let mut dx = vec![0.0; ones.len()];
+        Dropout::new(7, 0.5).backward(&ones, &mut dx);
+        assert_eq!(dx, mask(7));
+    }
+}

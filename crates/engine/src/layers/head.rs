@@ -145,3 +145,52 @@ impl Kernel for CrossEntropy<'_> {
         (largest + sum.ln() - target, target >= largest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::{assert_near, numbers, numeric_gradient, wide};
+
+    const VOCABULARY: usize = 37;
+    const CHANNELS: usize = 6;
+
+    /// `(sum of weighted losses, correct rows)` from the definition.
+    fn reference(weight: &[f32], x: &[f64], targets: &[u32], weights: &[f32]) -> (f64, usize) {
+        let mut correct = 0;
+        let losses = x.chunks(CHANNELS).zip(targets).zip(weights).map(|((x, target), share)| {
+            let rows = weight.chunks(CHANNELS);
+            let logits: Vec<f64> =
+                rows.map(|row| row.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum()).collect();
+            let target = logits[*target as usize];
+            correct += usize::from(logits.iter().all(|logit| *logit <= target));
+            let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+            f64::from(*share) * (sum.ln() - target)
+        });
+        (losses.sum(), correct)
+    }
+
+    #[test]
+    fn loss_accuracy_and_gradient_are_those_of_the_formula() {
+        let rows = BLOCK + 4;
+        let weight = numbers(VOCABULARY * CHANNELS, 1);
+        let x = numbers(rows * CHANNELS, 2);
+        let targets: Vec<u32> =
+            (0..rows).map(|row| u32::try_from(row * 5 % VOCABULARY).unwrap()).collect();
+        let weights: Vec<f32> = (0..rows).map(|row| if row % 3 == 0 { 0.5 } else { 1.0 }).collect();
+        let (loss_64, correct) = reference(&weight, &wide(&x), &targets, &weights);
+        let slope =
+            numeric_gradient(&wide(&x), |x| 0.25 * reference(&weight, x, &targets, &weights).0);
+        for isa in Isa::available() {
+            let head = Linear::new(isa, &weight, CHANNELS);
+            let mut dx = vec![f32::NAN; x.len()];
+            let gradient = Gradient { dx: &mut dx, scale: 0.25 };
+            let set = Rows { x: &x, targets: &targets, weights: &weights };
+            let sums = loss(isa, &head, set, Some(gradient), &mut Buffer::default());
+            assert!((sums.loss / loss_64 - 1.0).abs() < 1e-6, "{} {loss_64}", sums.loss);
+            assert_eq!((sums.correct, sums.rows), (correct, rows));
+            assert_near(&dx, &slope);
+            let alone = loss(isa, &head, set, None, &mut Buffer::default());
+            assert_eq!(alone, sums);
+        }
+    }
+}

@@ -175,3 +175,6 @@ fn input_gradient(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

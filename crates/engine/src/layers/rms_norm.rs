@@ -102,3 +102,41 @@ impl Kernel for Backward<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
+
+    const EPSILON: f32 = 1e-3;
+
+    fn reference(x: &[f64], weight: &[f32]) -> Vec<f64> {
+        x.chunks(weight.len())
+            .flat_map(|row| {
+                let mean = row.iter().map(|x| x * x).sum::<f64>() / row.len() as f64;
+                let root = (mean + f64::from(EPSILON)).sqrt();
+                row.iter().zip(weight).map(move |(x, weight)| x / root * f64::from(*weight))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn forward_and_backward_are_those_of_the_formula() {
+        for (channels, isa) in [5, 32, 37]
+            .into_iter()
+            .flat_map(|c| Isa::available().into_iter().map(move |isa| (c, isa)))
+        {
+            let (x, dout) = (numbers(19 * channels, 1), numbers(19 * channels, 2));
+            let norm = RmsNorm::new(numbers(channels, 3), EPSILON);
+            let mut out = vec![0.0; x.len()];
+            norm.forward(isa, &x, &mut out);
+            assert_near(&out, &reference(&wide(&x), &norm.weight));
+            let mut dx = vec![1.0; x.len()];
+            norm.backward(isa, &x, &dout, &mut dx);
+            let slope = numeric_gradient(&wide(&x), |x| {
+                sum_of_products(&reference(x, &norm.weight), &dout)
+            });
+            assert_near(&dx, &slope.iter().map(|slope| 1.0 + slope).collect::<Vec<_>>());
+        }
+    }
+}

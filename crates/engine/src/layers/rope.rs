@@ -113,3 +113,44 @@ impl Rope {
         (&self.cosines[part.clone()], &self.sines[part])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::numbers;
+
+    #[test]
+    fn a_position_turns_each_pair_by_its_angle() {
+        let rope = Rope::new(8, 4, 100.0);
+        let mut heads = [0.0; 4];
+        rope.to_heads(&[1.0, 1.0, 0.0, 0.0], Turn::ByPosition, 3..4, &mut heads);
+        // Frequencies 1 and 100^(-2/4) = 0.1.
+        let expected = [3.0_f32.cos(), 0.3_f32.cos(), 3.0_f32.sin(), 0.3_f32.sin()];
+        for (found, expected) in heads.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{heads:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_the_transpose_of_the_way_there() {
+        let (tokens, size, group, kv_heads) = (19, 6, 3, 2);
+        let rope = Rope::new(tokens, size, 1e4);
+        for turn in [Turn::ByPosition, Turn::Not] {
+            // <to_heads(x) repeated for the group, y> = <x, to_rows(y)>.
+            let x = numbers(tokens * kv_heads * size, 1);
+            let y = numbers(tokens * kv_heads * group * size, 2);
+            let mut heads = vec![0.0; x.len()];
+            rope.to_heads(&x, turn, 0..tokens, &mut heads);
+            let mut rows = vec![0.0; x.len()];
+            rope.to_rows(&y, turn, tokens, &mut rows);
+            let head = tokens * size;
+            let repeated = y
+                .chunks(head)
+                .enumerate()
+                .flat_map(|(member, y)| heads[member / group * head..][..head].iter().zip(y));
+            let there: f64 = repeated.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            let back: f64 = x.iter().zip(&rows).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+            assert!((there - back).abs() < 1e-4, "{there} {back}");
+        }
+    }
+}

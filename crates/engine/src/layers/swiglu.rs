@@ -100,3 +100,40 @@ impl Kernel for Backward<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
+
+    fn reference(gate: &[f64], up: &[f64]) -> Vec<f64> {
+        gate.iter().zip(up).map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect()
+    }
+
+    #[test]
+    fn forward_and_backward_are_those_of_the_formula() {
+        for isa in Isa::available() {
+            let count = PIECE / 32 + 5;
+            let gate: Vec<f32> = numbers(count, 1).iter().map(|x| 8.0 * x).collect();
+            let (up, dout) = (numbers(count, 2), numbers(count, 3));
+            let mut out = vec![0.0; count];
+            forward(isa, &gate, &up, &mut out);
+            let (gate_64, up_64) = (wide(&gate), wide(&up));
+            assert_near(&out, &reference(&gate_64, &up_64));
+            let (mut dgate, mut dup) = (vec![0.0; count], vec![0.0; count]);
+            backward(isa, [&gate, &up], &dout, [&mut dgate, &mut dup]);
+            let loss = |gate: &[f64], up: &[f64]| sum_of_products(&reference(gate, up), &dout);
+            assert_near(&dgate, &numeric_gradient(&gate_64, |gate| loss(gate, &up_64)));
+            assert_near(&dup, &numeric_gradient(&up_64, |up| loss(&gate_64, up)));
+        }
+    }
+
+    #[test]
+    fn pieces_are_put_together_in_order() {
+        let count = 2 * PIECE + 3;
+        let (gate, up) = (numbers(count, 4), numbers(count, 5));
+        let mut out = vec![0.0; count];
+        forward(Isa::best(), &gate, &up, &mut out);
+        assert_near(&out, &reference(&wide(&gate), &wide(&up)));
+    }
+}

@@ -54,6 +54,7 @@ pub enum AdapterError {
 
 /// The fields of `adapter_config.json` that are written; others have PEFT's defaults.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(expecting = "an adapter's configuration")]
 struct Written {
     peft_type: String,
     #[serde(default)]

@@ -1,0 +1,147 @@
+use super::*;
+use crate::layers::testing::{assert_near, numbers};
+
+/// A product's operands as plain row-major matrices, `[M, K]` and `[K, N]`.
+struct Product {
+    a: Vec<f32>,
+    b: Vec<f32>,
+    depth: usize,
+}
+
+fn products(rows: usize, columns: usize, depths: &[usize]) -> Vec<Product> {
+    depths
+        .iter()
+        .zip(0..)
+        .map(|(depth, seed)| Product {
+            a: numbers(rows * depth, seed),
+            b: numbers(depth * columns, seed + 100),
+            depth: *depth,
+        })
+        .collect()
+}
+
+/// The sum of products in f64, from the definition.
+fn expected(rows: usize, columns: usize, products: &[Product]) -> Vec<f64> {
+    let mut out = vec![0.0; rows * columns];
+    for Product { a, b, depth } in products {
+        for m in 0..rows {
+            for k in 0..*depth {
+                for n in 0..columns {
+                    out[m * columns + n] +=
+                        f64::from(a[m * depth + k]) * f64::from(b[k * columns + n]);
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn sums_of_products_are_right_for_every_shape_and_instruction_set() {
+    let shapes: [(usize, usize, &[usize]); 7] = [
+        (1, 1, &[1]),
+        (7, 64, &[5]),
+        (13, 70, &[33, 4]),
+        (6, 129, &[16]),
+        (3, 48, &[2500, 2]),
+        (5, 80, &[7, 2049, 1]),
+        (100, 200, &[64, 16]),
+    ];
+    for isa in Isa::available() {
+        for (rows, columns, depths) in shapes {
+            let products = products(rows, columns, depths);
+            let packed: Vec<Packed> =
+                products.iter().map(|product| Packed::rows(isa, &product.b, columns)).collect();
+            let terms: Vec<Term<'_>> = products
+                .iter()
+                .zip(&packed)
+                .map(|(product, packed)| Term {
+                    left: Left::rows(&product.a, product.depth),
+                    right: Right::packed(packed),
+                })
+                .collect();
+            let expected = expected(rows, columns, &products);
+            let mut out = vec![f32::NAN; rows * columns];
+            gemm(isa, rows, &terms, Output::to(&mut out, columns));
+            assert_near(&out, &expected);
+            // The same from rows as they lie, on one thread, doubled and on top of what is there.
+            let terms: Vec<Term<'_>> = products
+                .iter()
+                .map(|product| Term {
+                    left: Left::rows(&product.a, product.depth),
+                    right: Right::rows(&product.b, product.depth, columns),
+                })
+                .collect();
+            gemm_serial(isa, rows, &terms, Output::add(&mut out, columns).scaled(2.0));
+            assert_near(&out, &expected.iter().map(|x| 3.0 * x).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn transposed_operands_are_read_where_they_lie() {
+    let (rows, columns, depth) = (11, 40, 9);
+    let products = products(rows, columns, &[depth]);
+    let expected = expected(rows, columns, &products);
+    let transpose = |matrix: &[f32], columns: usize| crate::lora::transpose(matrix, columns);
+    for isa in Isa::available() {
+        let a = transpose(&products[0].a, depth);
+        let b = Packed::transposed(isa, &transpose(&products[0].b, columns), depth);
+        let mut out = vec![0.0; rows * columns];
+        let term = Term { left: Left::transposed(&a, rows), right: Right::packed(&b) };
+        gemm(isa, rows, &[term], Output::to(&mut out, columns));
+        assert_near(&out, &expected);
+        let back = b.transpose(isa);
+        let mut column = vec![0.0; columns];
+        back.column(3, &mut column);
+        assert_eq!(column, products[0].b[3 * columns..4 * columns]);
+    }
+}
+
+#[test]
+fn only_the_first_columns_are_written() {
+    let isa = Isa::best();
+    let width = isa.panel();
+    let products = products(4, 2 * width + 3, &[8]);
+    let packed = Packed::rows(isa, &products[0].b, 2 * width + 3);
+    let mut out = vec![7.0; 4 * (2 * width + 3)];
+    let right = Right::packed(&packed).first_columns(width);
+    let term = Term { left: Left::rows(&products[0].a, 8), right };
+    gemm(isa, 4, &[term], Output::to(&mut out, 2 * width + 3));
+    assert!(
+        out.chunks(2 * width + 3)
+            .all(|row| row[width..].iter().all(|x| x.to_bits() == 7.0_f32.to_bits()))
+    );
+    assert!(out[..width].iter().all(|x| x.to_bits() != 7.0_f32.to_bits()));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let products = products(300, 500, &[700, 16]);
+    for isa in Isa::available() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0; 300 * 500];
+            let terms: Vec<Term<'_>> = products
+                .iter()
+                .map(|product| Term {
+                    left: Left::rows(&product.a, product.depth),
+                    right: Right::rows(&product.b, product.depth, 500),
+                })
+                .collect();
+            pool.install(|| gemm(isa, 300, &terms, Output::to(&mut out, 500)));
+            out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(on(1), on(3));
+    }
+}
+
+#[test]
+#[should_panic(expected = "the left operand is too short")]
+fn an_operand_that_is_too_short_is_refused() {
+    let isa = Isa::best();
+    let packed = Packed::rows(isa, &numbers(64, 1), 8);
+    let mut out = vec![0.0; 16];
+    let term = Term { left: Left::rows(&[0.0; 15], 8), right: Right::packed(&packed) };
+    gemm(isa, 2, &[term], Output::to(&mut out, 8));
+}

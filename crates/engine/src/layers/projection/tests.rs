@@ -1,0 +1,109 @@
+use super::*;
+use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
+
+const ROWS: usize = 7;
+const INPUTS: usize = 10;
+const OUTPUTS: usize = 9;
+const RANK: usize = 3;
+const SCALE: f32 = 1.5;
+
+/// `[x, A, B transposed]` and what does not move.
+struct Reference {
+    weight: Vec<f32>,
+    mask: Vec<f32>,
+}
+
+impl Reference {
+    /// From the definition, in f64.
+    fn out(&self, [x, a, b]: [&[f64]; 3]) -> Vec<f64> {
+        let mut out = Vec::new();
+        for row in 0..ROWS {
+            let x = &x[row * INPUTS..][..INPUTS];
+            let mask = &self.mask[row * INPUTS..][..INPUTS];
+            let z: Vec<f64> = a
+                .chunks(INPUTS)
+                .map(|a| {
+                    let masked = x.iter().zip(mask).map(|(x, mask)| x * f64::from(*mask));
+                    masked.zip(a).map(|(x, a)| x * a).sum()
+                })
+                .collect();
+            for n in 0..OUTPUTS {
+                let weight = &self.weight[n * INPUTS..][..INPUTS];
+                let frozen: f64 = x.iter().zip(weight).map(|(x, w)| x * f64::from(*w)).sum();
+                let branch: f64 = z.iter().enumerate().map(|(r, z)| z * b[r * OUTPUTS + n]).sum();
+                out.push(frozen + f64::from(SCALE) * branch);
+            }
+        }
+        out
+    }
+}
+
+fn check(isa: Isa, dropout: Option<Dropout>) {
+    let (weight, x) = (numbers(OUTPUTS * INPUTS, 1), numbers(ROWS * INPUTS, 2));
+    let (a, b) = (numbers(RANK * INPUTS, 3), numbers(RANK * OUTPUTS, 4));
+    let dout = numbers(ROWS * OUTPUTS, 5);
+    let mut mask = vec![1.0; ROWS * INPUTS];
+    if let Some(dropout) = dropout {
+        dropout.forward(&vec![1.0; ROWS * INPUTS], &mut mask);
+        assert!(mask.contains(&0.0));
+    }
+    let linear = Linear::new(isa, &weight, INPUTS);
+    let reference = Reference { weight, mask };
+    let factors = Factors::new(isa, RANK, a.clone(), b.clone());
+    let branch = Branch { factors: &factors, scale: SCALE, dropout };
+    let (mut z, mut masked) = (Buffer::default(), Buffer::default());
+    let mut out = vec![0.0; ROWS * OUTPUTS];
+    let to = Output::to(&mut out, OUTPUTS);
+    forward((isa, &linear, Some(branch)), &x, &mut z, &mut masked, to);
+    let (x_64, a_64, b_64) = (wide(&x), wide(&a), wide(&b));
+    assert_near(&out, &reference.out([&x_64, &a_64, &b_64]));
+
+    let mut pair = Pair { a: vec![0.0; a.len()], b: vec![0.0; b.len()] };
+    let mut dx = vec![0.0; x.len()];
+    let part = Backward { linear: &linear, branch: Some((branch, &mut pair)), dout: &dout, z: &z };
+    backward(isa, vec![part], &x, &mut Scratch::default(), Some(&mut dx));
+    let loss = |parts: [&[f64]; 3]| sum_of_products(&reference.out(parts), &dout);
+    assert_near(&dx, &numeric_gradient(&x_64, |x| loss([x, &a_64, &b_64])));
+    assert_near(&pair.a, &numeric_gradient(&a_64, |a| loss([&x_64, a, &b_64])));
+    assert_near(&pair.b, &numeric_gradient(&b_64, |b| loss([&x_64, &a_64, b])));
+}
+
+#[test]
+fn forward_and_backward_are_those_of_the_formula() {
+    for isa in Isa::available() {
+        check(isa, None);
+    }
+}
+
+#[test]
+fn they_are_with_dropout_too() {
+    for isa in Isa::available() {
+        check(isa, Some(Dropout::new(11, 0.3)));
+    }
+}
+
+#[test]
+fn several_projections_of_one_input_add_their_gradients() {
+    let isa = Isa::best();
+    let x = numbers(ROWS * INPUTS, 1);
+    let linears = [2, 3].map(|seed| Linear::new(isa, &numbers(OUTPUTS * INPUTS, seed), INPUTS));
+    let douts = [4, 5].map(|seed| numbers(ROWS * OUTPUTS, seed));
+    let gradient = |parts: &[usize]| {
+        let set = parts
+            .iter()
+            .map(|part| Backward {
+                linear: &linears[*part],
+                branch: None,
+                dout: &douts[*part],
+                z: &[],
+            })
+            .collect();
+        let mut dx = vec![0.0; x.len()];
+        backward(isa, set, &x, &mut Scratch::default(), Some(&mut dx));
+        dx
+    };
+    let apart = [gradient(&[0]), gradient(&[1])];
+    let sum: Vec<f64> =
+        apart[0].iter().zip(&apart[1]).map(|(a, b)| f64::from(*a) + f64::from(*b)).collect();
+    assert_near(&gradient(&[0, 1]), &sum);
+}
