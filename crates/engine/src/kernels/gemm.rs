@@ -4,10 +4,14 @@
 //! call, and `A` read where it lies. Each number of `C` is summed over `k` in one fixed order, so neither the number of
 //! threads nor the cut into tiles changes a bit of it.
 
+mod operands;
+
 use super::isa::{Isa, Kernel};
 use super::packed::Packed;
 use super::simd::Simd;
 use crate::parallel;
+use operands::Storage;
+pub(crate) use operands::{Left, Output, Right, Term};
 
 /// Rows of a register tile: with AVX-512, 6 x 4 sums, 4 columns of `B` and one number of `A` fill the 32 registers.
 const TILE: usize = 6;
@@ -17,108 +21,6 @@ const DEPTH: usize = 2048;
 const ROWS: usize = 96;
 /// Below so many multiplications a second thread costs more than it saves.
 const SERIAL: usize = 1 << 18;
-
-/// The left operand, `[M, K]`: the number at (m, k) is `data[m * row + k * column]`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Left<'a> {
-    data: &'a [f32],
-    row: usize,
-    column: usize,
-}
-
-impl<'a> Left<'a> {
-    /// A row-major matrix whose rows are `stride` apart.
-    pub(crate) fn rows(data: &'a [f32], stride: usize) -> Self {
-        Self { data, row: stride, column: 1 }
-    }
-
-    /// The transpose of a row-major matrix whose rows are `stride` apart.
-    pub(crate) fn transposed(data: &'a [f32], stride: usize) -> Self {
-        Self { data, row: 1, column: stride }
-    }
-}
-
-/// The right operand, `[K, N]`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Right<'a> {
-    storage: Storage<'a>,
-    depth: usize,
-    columns: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Storage<'a> {
-    Packed(&'a Packed),
-    Rows { data: &'a [f32], stride: usize },
-}
-
-impl<'a> Right<'a> {
-    /// All of a packed matrix.
-    pub(crate) fn packed(matrix: &'a Packed) -> Self {
-        Self {
-            storage: Storage::Packed(matrix),
-            depth: matrix.row_count(),
-            columns: matrix.column_count(),
-        }
-    }
-
-    /// A row-major matrix as it lies: `depth` rows of `columns` numbers.
-    pub(crate) fn rows(data: &'a [f32], depth: usize, columns: usize) -> Self {
-        Self { storage: Storage::Rows { data, stride: columns }, depth, columns }
-    }
-
-    /// Only the first `columns` columns.
-    pub(crate) fn first_columns(self, columns: usize) -> Self {
-        Self { columns: columns.min(self.columns), ..self }
-    }
-
-    /// Row 0 of the panel that begins at column `first`, and the distance from row to row.
-    fn panel(&self, first: usize, width: usize) -> (&'a [f32], usize) {
-        match self.storage {
-            Storage::Packed(matrix) => matrix.panel(first / width),
-            Storage::Rows { data, stride } => (&data[first..], stride),
-        }
-    }
-}
-
-/// One product of the sum.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Term<'a> {
-    /// `A`.
-    pub(crate) left: Left<'a>,
-    /// `B`.
-    pub(crate) right: Right<'a>,
-}
-
-/// Where the sum goes: `[M, N]`, row-major.
-#[derive(Debug)]
-pub(crate) struct Output<'a> {
-    /// The first number of `C`.
-    pub(crate) data: &'a mut [f32],
-    /// The distance from row to row.
-    pub(crate) stride: usize,
-    /// What the sum is multiplied by.
-    pub(crate) scale: f32,
-    /// Whether the sum is added to what is there.
-    pub(crate) accumulate: bool,
-}
-
-impl<'a> Output<'a> {
-    /// Overwrites `data`, whose rows are `stride` apart.
-    pub(crate) fn to(data: &'a mut [f32], stride: usize) -> Self {
-        Self { data, stride, scale: 1.0, accumulate: false }
-    }
-
-    /// Adds to `data`, whose rows are `stride` apart.
-    pub(crate) fn add(data: &'a mut [f32], stride: usize) -> Self {
-        Self { data, stride, scale: 1.0, accumulate: true }
-    }
-
-    /// With the sum multiplied by `scale`.
-    pub(crate) fn scaled(self, scale: f32) -> Self {
-        Self { scale, ..self }
-    }
-}
 
 /// `out = scale * sum(left * right)` for the first `rows` rows, over all threads.
 pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
