@@ -1,3 +1,4 @@
 //! What is measured, against whom.
 
 pub mod prose;
+pub mod records;
