@@ -1,7 +1,7 @@
 //! Benchmark questions that stand in records, so that a model would be tested on what it was trained on.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::Serialize;
@@ -11,6 +11,11 @@ use crate::words::{Words, hash_bytes, mix};
 
 /// Characters that a record and a problem may not have in common in a row: the rule of Med-PaLM 2 and `HuatuoGPT`-o1.
 const CHARACTERS: usize = 64;
+/// Bytes of the runs that are looked for first: every run of [`CHARACTERS`] characters holds one that starts at a
+/// multiple of [`STEP`].
+const GLANCE: usize = CHARACTERS - STEP + 1;
+/// How far apart these runs start.
+const STEP: usize = 32;
 /// Words that they may not have in common in a row: the rule of GPT-3 and of the lm-evaluation-harness.
 const WORDS: usize = 13;
 /// A shorter problem is found only where it stands as a whole; one of fewer words than this is not looked for.
@@ -39,11 +44,13 @@ pub struct Overlap {
 
 /// The problems of benchmarks, to be looked for in texts.
 ///
-/// Texts are compared without regard to case, white space and punctuation, by hashes of 64 bits; it holds about 12
+/// Texts are compared without regard to case, white space and punctuation, by hashes of 64 bits; it holds about 24
 /// bytes for each character of the problems.
 #[derive(Debug, Default)]
 pub struct Benchmark {
     problems: usize,
+    /// All runs of [`GLANCE`] bytes, so that most texts need no closer look at their characters.
+    glances: HashSet<u64, BuildHasherDefault<Mixed>>,
     characters: Known,
     words: Known,
     /// Whole short problems, by their number of words, the longest first.
@@ -92,6 +99,7 @@ impl Benchmark {
         let number = u32::try_from(self.problems).unwrap_or(u32::MAX);
         self.problems += 1;
         let text = Words::of(problem);
+        self.glances.extend(text.as_str().as_bytes().windows(GLANCE).map(glance));
         for hash in character_runs(&text) {
             self.characters.entry(hash).or_insert(number);
         }
@@ -119,8 +127,12 @@ impl Benchmark {
 
     fn find_words(&self, text: &Words) -> Option<Overlap> {
         let overlap = |number: &u32, rule| Overlap { problem: *number as usize, rule };
-        character_runs(text)
-            .find_map(|hash| self.characters.get(&hash))
+        let bytes = text.as_str().as_bytes();
+        let mut glances = bytes.windows(GLANCE).step_by(STEP).map(glance);
+        glances
+            .any(|hash| self.glances.contains(&hash))
+            .then(|| character_runs(text).find_map(|hash| self.characters.get(&hash)))
+            .flatten()
             .map(|number| overlap(number, Rule::Characters))
             .or_else(|| {
                 let number = word_runs(text, WORDS).find_map(|hash| self.words.get(&hash))?;
@@ -133,6 +145,15 @@ impl Benchmark {
                 })
             })
     }
+}
+
+/// The hash of [`GLANCE`] bytes, eight at a time.
+fn glance(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let last = rest.iter().fold(0, |last, &byte| last << 8 | u64::from(byte));
+    words.iter().fold(last, |hash, &word| {
+        (hash.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    })
 }
 
 /// The hash of every run of [`CHARACTERS`] characters.
@@ -211,6 +232,25 @@ mod tests {
             LONG.replace("three", "five").replace("cough", "chills").replace("worse", "better");
         assert_eq!(check(&other), None);
         assert_eq!(check(""), None);
+    }
+
+    #[test]
+    fn an_overlap_of_64_characters_is_found_at_every_place_and_one_of_63_at_none() {
+        let mut benchmark = Benchmark::new();
+        let problem: String =
+            (0..300_u32).map(|at| char::from(b'a' + (mix(at.into()) % 26) as u8)).collect();
+        benchmark.add(&problem);
+        for start in 0..80 {
+            let text = |length: usize| {
+                format!("{}é{}é", "x".repeat(start % 37), &problem[start..start + length])
+            };
+            assert_eq!(
+                benchmark.find(&text(64)).map(|found| found.rule),
+                Some(Rule::Characters),
+                "{start}"
+            );
+            assert_eq!(benchmark.find(&text(63)), None, "{start}");
+        }
     }
 
     #[test]

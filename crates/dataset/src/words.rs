@@ -30,10 +30,7 @@ impl Words {
             let other = other.map_or(bytes.len(), |length| at + length);
             // A mark may combine with the character before it, so that one waits for what follows.
             let plain = if other < bytes.len() { other.max(at + 1) - 1 } else { other };
-            for index in at..plain {
-                let character = char::from(bytes[index].to_ascii_lowercase());
-                words.push(character, bytes.get(index + 1).is_some_and(u8::is_ascii_digit));
-            }
+            words.push_plain(&text[at..plain], bytes.get(plain).is_some_and(u8::is_ascii_digit));
             // No ASCII character combines with anything before it, so the next one is a border.
             let end = bytes[other..].iter().position(u8::is_ascii);
             at = end.map_or(bytes.len(), |length| other + length);
@@ -56,6 +53,27 @@ impl Words {
     /// The words, each with a space after it.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// As [`push`](Self::push) for each character of `text`, which is ASCII; words are taken as a whole.
+    fn push_plain(&mut self, text: &str, digit_follows: bool) {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            let length = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            if length == 0 {
+                let digit = bytes.get(at + 1).map_or(digit_follows, u8::is_ascii_digit);
+                self.push(char::from(byte), digit);
+                at += 1;
+                continue;
+            }
+            let start = self.text.len();
+            self.text.push_str(&text[at..at + length]);
+            self.text[start..].make_ascii_lowercase();
+            self.open = true;
+            at += length;
+            self.before = char::from(bytes[at - 1].to_ascii_lowercase());
+        }
     }
 
     fn push(&mut self, character: char, digit_follows: bool) {
