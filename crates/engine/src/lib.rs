@@ -39,6 +39,6 @@ pub use model::{LoadOptions, Model};
 pub use quant::TensorType;
 pub use schedule::Schedule;
 pub use template::{ChatMessage, ChatTemplate, TemplateError};
-pub use tokenizer::{StreamDecoder, Tokenizer, TokenizerError};
+pub use tokenizer::{Cut, StreamDecoder, Tokenizer, TokenizerError};
 pub use trainer::{CheckpointError, StepReport, TrainOptions, Trainer};
 pub use weights::Weights;

@@ -2,6 +2,7 @@
 
 mod from_gguf;
 mod from_folder;
+mod cut;
 mod pieces;
 mod stream;
 
@@ -12,6 +13,8 @@ use tokenizers::Tokenizer as Encoder;
 
 use crate::error::Error;
 use crate::weights::{Origin, Weights};
+pub use cut::Cut;
+use cut::Rule;
 use pieces::Pieces;
 pub use stream::StreamDecoder;
 
@@ -60,6 +63,8 @@ pub struct Tokenizer {
     parsing: Encoder,
     /// The bytes of each token, where the decoder is byte-level.
     pieces: Option<Pieces>,
+    /// Where a text can be cut without any effect on its tokens.
+    rule: Rule,
     special_texts: BTreeMap<&'static str, String>,
     bos: Option<u32>,
     eos: Vec<u32>,
@@ -110,8 +115,9 @@ impl Tokenizer {
         let mut plain = parsing.clone();
         plain.set_encode_special_tokens(true);
         let pieces = pieces::is_byte_level(&described.json).then(|| Pieces::of(&parsing, vocab));
+        let rule = Rule::of(&described.json);
         let special_texts = described.special_texts;
-        Ok(Self { plain, parsing, pieces, special_texts, bos: None, eos: Vec::new() })
+        Ok(Self { plain, parsing, pieces, rule, special_texts, bos: None, eos: Vec::new() })
     }
 
     /// The tokens of ordinary text: what looks like a special token is taken for the text that it is.
@@ -119,6 +125,14 @@ impl Tokenizer {
     /// Use this for everything that a user or a record wrote, so that no text can end a message or begin another.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         ids(&self.plain, text)
+    }
+
+    /// The parts of an ordinary text that can be tokenised one by one: their tokens, in order, are those of the text.
+    ///
+    /// They are words for the most part, so that who counts much text can remember the counts of those that come again.
+    /// Where it is not known how the tokenizer works, the whole text is the only part.
+    pub fn cut<'t>(&self, text: &'t str) -> Cut<'t> {
+        Cut::new(self.rule, text)
     }
 
     /// The tokens of text in which special tokens are written out, such as a rendered chat template.

@@ -55,7 +55,10 @@ impl Cache {
             return (*place >> COUNT_SHIFT & 0xF) as usize;
         }
         let counted = count();
-        *place = key | (counted as u128) << COUNT_SHIFT;
+        // A vocabulary with more tokens than bytes for a word is not ours, and has no room here.
+        if counted <= WORD {
+            *place = key | (counted as u128) << COUNT_SHIFT;
+        }
         counted
     }
 
