@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it made")]
 
 use anyhow::Context;
-use template::{SYSTEM_PROMPT, Template};
+use template::{Parts, SYSTEM_PROMPT, Template};
 use tokens::{Encoding, PriceTable, count_chat, default_epochs};
 
 const EXAMPLES: usize = 1000;
@@ -13,10 +13,10 @@ const EXAMPLES: usize = 1000;
 fn main() -> anyhow::Result<()> {
     let model = std::env::args().nth(1).unwrap_or_else(|| "gpt-4.1-mini-2025-04-14".to_owned());
     let encoding = Encoding::for_model(&model)?;
-    let answer = Template::Headed.render(
+    let answer = Template::Headed.render(&Parts::of(
         "Sudden pain that spreads to the left arm at this age is a myocardial infarction until it is ruled out.",
         "Treat as an acute coronary syndrome: ECG and troponin at once.",
-    );
+    ))?;
     let chat = [
         ("system", SYSTEM_PROMPT),
         (

@@ -41,7 +41,7 @@ async fn fine_tune(client: Client, base: String, folder: &Path) -> anyhow::Resul
     let sample = File::open(format!("{HERE}/data/medical_sample.json"))?;
     for entry in Reader::new(sample, Limits::default()).take(10) {
         let Entry::Record(record) = entry? else { continue };
-        spool.push(&Example::new(&record, Template::Headed, SYSTEM_PROMPT))?;
+        spool.push(&Example::new(&record, &Template::Headed, SYSTEM_PROMPT)?)?;
     }
     let path = folder.join("train.jsonl");
     spool.write(&split(10, Fraction::TENTH, 42), &path, &folder.join("valid.jsonl"))?;

@@ -44,7 +44,7 @@ fn main() -> anyhow::Result<()> {
             reasoning: case.thoughts.to_owned(),
             response: case.advice.to_owned(),
         };
-        spool.push(&Example::new(&record, Template::Headed, SYSTEM_PROMPT))?;
+        spool.push(&Example::new(&record, &Template::Headed, SYSTEM_PROMPT)?)?;
     }
     let files = spool.write(&split(CASES.len(), Fraction::TENTH, 42), &train, &valid)?;
 

@@ -51,7 +51,7 @@ impl Bench {
             let Entry::Record(record) = entry? else {
                 anyhow::bail!("the sample has a bad record")
             };
-            spool.push(&Example::new(&record, Template::Headed, SYSTEM_PROMPT))?;
+            spool.push(&Example::new(&record, &Template::Headed, SYSTEM_PROMPT)?)?;
         }
         let [train, valid] =
             ["train.jsonl", "valid.jsonl"].map(|name| self.folder.path().join(name));

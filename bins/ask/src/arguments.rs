@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use template::Template;
 
 /// Ask the fine-tuned model a question; its reasoning and its final response are printed apart.
 ///
@@ -45,8 +44,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) system_prompt: Option<String>,
     /// How the answer is split [default: as in the training].
-    #[arg(long, value_name = "headed|plain")]
-    pub(crate) template: Option<Template>,
+    #[arg(long, value_name = "headed|plain|think|@FILE")]
+    pub(crate) template: Option<String>,
     /// How long to wait for a saved model that the service does not know yet.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) wait_seconds: u64,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt};
 use inference::{Patience, Sampling, SavedModel, SavedModelError};
+use template::Template;
 use transport::Provider;
 
 use crate::arguments::{Arguments, Place};
@@ -41,7 +42,10 @@ impl Config {
         let question = question(arguments.question.as_deref(), &mut std::io::stdin())?;
         let mut saved = saved(arguments)?;
         let changed = arguments.system_prompt.is_some() || arguments.template.is_some();
-        let template = arguments.template.unwrap_or(saved.template);
+        let template = match &arguments.template {
+            Some(name) => Template::open(name).context("--template").or_exit(Exit::Usage)?,
+            None => saved.template.clone(),
+        };
         let system_prompt = match &arguments.system_prompt {
             Some(text) => system_prompt(text).or_exit(Exit::Usage)?,
             None => saved.system_prompt.clone(),

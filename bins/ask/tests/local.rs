@@ -8,7 +8,7 @@ use ftjob::{Finished, JobSpec, LocalFile, Recipe, RunKey, Timing};
 use inference::SavedModel;
 use serde_json::{Value, json};
 use server::{BaseModel, Embedded, Options};
-use template::{SYSTEM_PROMPT, Template};
+use template::SYSTEM_PROMPT;
 use transport::{Client, Endpoint, Key, Provider, Settings};
 
 const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama");
@@ -16,7 +16,7 @@ const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny
 /// Trains the tiny model in `folder` and saves it there, as run-finetuning does.
 async fn train(folder: &Path) -> anyhow::Result<SavedModel> {
     let lines = (0..10).map(|n| {
-        let answer = Template::Headed.render(&format!("{n} is {n}."), &n.to_string());
+        let answer = format!("## Thinking\n\n{n} is {n}.\n\n## Final Response\n\n{n}");
         let messages = [("system", SYSTEM_PROMPT), ("user", "Which?"), ("assistant", &answer)];
         let messages = messages.map(|(role, content)| json!({"role": role, "content": content}));
         format!("{}\n", json!({"messages": messages}))

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use dataset::Fraction;
-use template::Template;
 
 use crate::against::AgainstArguments;
 use crate::check::CheckArguments;
@@ -66,9 +65,12 @@ pub(crate) struct Arguments {
     /// Text in which none is found is not thereby de-identified: names, ages and stories are not looked for.
     #[arg(long, value_enum, default_value_t = Phi::Report, value_name = "report|redact|fail", hide_possible_values = true)]
     pub(crate) phi: Phi,
-    /// How reasoning and response are joined: under headings that an answer is split by again, or as they are.
-    #[arg(long, default_value_t = Template::default(), value_name = "headed|plain")]
-    pub(crate) template: Template,
+    /// How reasoning and response are joined: under headings or in tags that an answer is split by again, as they are,
+    /// or as a Jinja file says (a path with `@` before it or `.jinja` at its end).
+    ///
+    /// A file may use the variables question, reasoning and response.
+    #[arg(long, default_value = "headed", value_name = "headed|plain|think|@FILE")]
+    pub(crate) template: String,
     /// The system message of every example, or @FILE that holds it; empty for none [default: the original project's].
     #[arg(long, value_name = "TEXT|@FILE")]
     pub(crate) system_prompt: Option<String>,

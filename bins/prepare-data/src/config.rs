@@ -62,7 +62,9 @@ impl Config {
             seed: arguments.seed,
             splitting: arguments.split,
             near_threshold: arguments.near_threshold,
-            template: arguments.template,
+            template: Template::open(&arguments.template)
+                .context("--template")
+                .or_exit(Exit::Usage)?,
             base_model: arguments.base_model,
             models_dir: environment.cache_dir().join("models"),
             against: arguments.against,

@@ -141,9 +141,9 @@ impl Gathered {
     }
 
     fn keep(&mut self, record: &Record, config: &Config, counter: &Counter) -> anyhow::Result<()> {
-        let example = Example::new(record, config.template, &config.system_prompt);
+        let example = Example::new(record, &config.template, &config.system_prompt)?;
         self.tally.keep(record, &example, counter)?;
-        self.tally.ambiguous += u64::from(!splits_again(config.template, record));
+        self.tally.ambiguous += u64::from(!splits_again(&config.template, record, &example));
         self.spool.push(&example).context("the temporary file of examples")?;
         self.kept.push(Kept {
             content: record.content_hash(),
@@ -177,11 +177,12 @@ impl Gathered {
 }
 
 /// Whether an answer that is word for word this record's comes apart into the record's halves.
-fn splits_again(template: Template, record: &Record) -> bool {
-    if template == Template::Plain {
-        return true;
-    }
-    let answer = template.split(&template.render(&record.reasoning, &record.response));
+fn splits_again(template: &Template, record: &Record, example: &Example) -> bool {
+    let answer = match (template, example.messages.last()) {
+        (Template::Headed | Template::Think, Some(message)) => template.split(&message.content),
+        // Nothing marks the border, or nothing must, and nobody expects it to be found.
+        _ => return true,
+    };
     answer.reasoning.as_deref() == Some(record.reasoning.trim())
         && answer.response == record.response.trim()
 }

@@ -118,7 +118,7 @@ fn report(
             records: tally.contaminations.clone(),
         },
         identifiers: gathered.identified.report(config.phi),
-        template: config.template,
+        template: config.template.clone(),
         system_prompt: config.system_prompt.clone(),
         fingerprint: template::fingerprint(&config.template, &config.system_prompt),
         seed: config.seed,

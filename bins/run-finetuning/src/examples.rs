@@ -80,9 +80,10 @@ impl Examples {
         if self.count == 0 {
             let system = row.messages.iter().find(|message| message.role == Role::System);
             self.system_prompt = system.map(ChatMessage::text).unwrap_or_default();
-            if Template::Headed.split(&answer).reasoning.is_some() {
-                self.template = Template::Headed;
-            }
+            let marked = [Template::Headed, Template::Think];
+            let template =
+                marked.into_iter().find(|marked| marked.split(&answer).reasoning.is_some());
+            self.template = template.unwrap_or(Template::Plain);
         }
         self.count += 1;
         if let (Some(counter), Some(tokens)) = (counter, &mut self.tokens) {

@@ -35,7 +35,7 @@ pub(crate) fn origin(train: &Examples) -> Origin {
     let manifest = train.file.path.with_file_name(MANIFEST);
     read(&manifest, &train.file.sha256).unwrap_or_else(|| Origin {
         system_prompt: train.system_prompt.clone(),
-        template: train.template,
+        template: train.template.clone(),
         from: "the first example",
     })
 }

@@ -23,8 +23,8 @@ pub(crate) fn save(
     origin: &Origin,
     examples: &[&Examples],
 ) -> anyhow::Result<()> {
-    let mut saved =
-        SavedModel::of_id(&finished.model).trained_with(origin.template, &origin.system_prompt);
+    let mut saved = SavedModel::of_id(&finished.model)
+        .trained_with(origin.template.clone(), &origin.system_prompt);
     saved.job_id = Some(finished.job.clone());
     saved.base_model.clone_from(&config.recipe.model);
     match &config.place {

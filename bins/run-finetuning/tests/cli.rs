@@ -41,7 +41,7 @@ impl Bench {
     fn write(&self, name: &str, rows: usize) {
         let row = |index: usize| {
             let answer =
-                Template::Headed.render(&format!("Reason {index}."), &format!("Answer {index}."));
+                format!("## Thinking\n\nReason {index}.\n\n## Final Response\n\nAnswer {index}.");
             json!({"messages": [{"role": "system", "content": SYSTEM_PROMPT},
                 {"role": "user", "content": format!("Question {index}?")}, {"role": "assistant", "content": answer}]})
         };

@@ -1,7 +1,7 @@
 //! A record as the fine-tuning service reads it.
 
 use serde::{Deserialize, Serialize};
-use template::Template;
+use template::{RenderError, Template};
 
 use crate::Record;
 
@@ -49,12 +49,33 @@ impl Example {
     /// The chat of `record`: system prompt, question, and its halves joined by `template`.
     ///
     /// An empty `system_prompt` gives a chat without a system message. No text is trimmed or changed.
-    pub fn new(record: &Record, template: Template, system_prompt: &str) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError`] where a user's template fails on this record.
+    pub fn new(
+        record: &Record,
+        template: &Template,
+        system_prompt: &str,
+    ) -> Result<Self, RenderError> {
         let message = |role, content: &str| Message { role, content: content.to_owned() };
         let system = (!system_prompt.is_empty()).then(|| message(Role::System, system_prompt));
-        let answer = template.render(&record.reasoning, &record.response);
+        let answer = template.render(&record.parts())?;
         let rest = [message(Role::User, &record.question), message(Role::Assistant, &answer)];
-        Self { messages: system.into_iter().chain(rest).collect() }
+        Ok(Self { messages: system.into_iter().chain(rest).collect() })
+    }
+
+    /// The example as a line of a JSONL file, its end included.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: texts and their names can always be written.
+    pub fn to_line(&self) -> serde_json::Result<Vec<u8>> {
+        let size = self.messages.iter().map(|message| message.content.len() + 40).sum::<usize>();
+        let mut line = Vec::with_capacity(size + size / 16);
+        serde_json::to_writer(&mut line, self)?;
+        line.push(b'\n');
+        Ok(line)
     }
 
     /// Role and content of each message, as token counters take them.
@@ -74,7 +95,8 @@ mod tests {
             reasoning: "Over 37.5.\n".to_owned(),
             response: "“Fever”.".to_owned(),
         };
-        serde_json::to_string(&Example::new(&record, Template::Headed, system_prompt)).unwrap()
+        let example = Example::new(&record, &Template::Headed, system_prompt).unwrap();
+        serde_json::to_string(&example).unwrap()
     }
 
     #[test]

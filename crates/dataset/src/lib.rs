@@ -12,10 +12,10 @@
 //! let json = r#"[{"Question": "Why?", "Complex_CoT": "Because.", "Response": "So."}, {"Question": null}]"#;
 //! let entries = Reader::new(json.as_bytes(), Limits::default()).collect::<Result<Vec<_>, _>>()?;
 //! let [Entry::Record(record), Entry::Rejection(rejection)] = &entries[..] else { panic!("{entries:?}") };
-//! let example = Example::new(record, Template::Headed, SYSTEM_PROMPT);
+//! let example = Example::new(record, &Template::Headed, SYSTEM_PROMPT)?;
 //! assert_eq!(example.messages[1].content, "Why?");
 //! assert_eq!(rejection.to_string(), "index 1, line 1: field `Question` is null");
-//! # Ok::<(), dataset::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod place;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
+use template::Parts;
 
 use crate::frame::Row;
 use crate::table::Columns;
@@ -28,6 +29,11 @@ impl Record {
     /// A name for the record's content, wherever it stands: the first 16 bytes of the SHA-256 of its three texts.
     pub fn content_hash(&self) -> ContentHash {
         ContentHash::of(&[&self.question, &self.reasoning, &self.response])
+    }
+
+    /// The three texts as a template takes them.
+    pub fn parts(&self) -> Parts<'_> {
+        Parts { question: &self.question, reasoning: &self.reasoning, response: &self.response }
     }
 }
 

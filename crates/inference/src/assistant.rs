@@ -95,7 +95,7 @@ impl Assistant {
         let mut assistant = Self::new(client, &saved.model);
         assistant.system_prompt =
             Some(saved.system_prompt.clone()).filter(|prompt| !prompt.is_empty());
-        assistant.template = saved.template;
+        assistant.template = saved.template.clone();
         Ok(assistant)
     }
 
@@ -125,7 +125,7 @@ impl Assistant {
     pub async fn ask_stream(&self, question: &str) -> Result<AnswerStream, Error> {
         let request = self.request(question);
         let chunks = self.patiently(async || self.client.chat_stream(&request).await).await?;
-        Ok(AnswerStream::new(chunks, &self.model, self.template))
+        Ok(AnswerStream::new(chunks, &self.model, &self.template))
     }
 
     fn request(&self, question: &str) -> ChatRequest {

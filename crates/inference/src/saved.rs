@@ -136,8 +136,8 @@ pub enum SavedModelError {
 }
 
 impl SavedModel {
-    /// The version that this program writes.
-    pub const VERSION: u32 = 1;
+    /// The version that this program writes; since version 2 the template may be a user's, with its source.
+    pub const VERSION: u32 = 2;
     /// The usual name of the file.
     pub const FILE: &str = "fine_tuned_model.json";
     /// The usual name of the file that holds the bare id, as the Python scripts wrote it.

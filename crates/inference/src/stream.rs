@@ -23,7 +23,7 @@ pub struct AnswerStream {
 }
 
 impl AnswerStream {
-    pub(crate) fn new(chunks: ChatStream, model: &str, template: Template) -> Self {
+    pub(crate) fn new(chunks: ChatStream, model: &str, template: &Template) -> Self {
         Self {
             chunks,
             asked: model.to_owned(),

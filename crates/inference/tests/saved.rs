@@ -7,10 +7,11 @@ use std::path::Path;
 
 use inference::{SavedModel, SavedModelError};
 use serde_json::Value;
-use template::Template;
+use template::{Jinja, Template};
 use transport::Provider;
 
 const V1: &str = include_str!("data/fine_tuned_model_v1.json");
+const V2: &str = include_str!("data/fine_tuned_model_v2.json");
 
 /// Loads `text` as `fine_tuned_model.json` and says what came of it, with the folder taken out.
 fn check(text: &str) -> String {
@@ -49,14 +50,27 @@ fn a_file_of_version_1_is_read() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_file_of_version_2_holds_a_users_template() -> anyhow::Result<()> {
+    insta::assert_snapshot!(check(V2), @"local ft:smollm2-135m-instruct:local:med-cot-v1:a1b2c3d4 as trained: true");
+    let saved = SavedModel::load(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fine_tuned_model_v2.json"),
+    )?;
+    let source = "{{ reasoning }}\n</think>\n{{ response }}";
+    assert_eq!(saved.template, Template::Jinja(Jinja::new(source)?));
+    let answer = saved.template.split("Because.\n</think>\nSo.");
+    assert_eq!((answer.reasoning.as_deref(), answer.response.as_str()), (Some("Because."), "So."));
+    Ok(())
+}
+
+#[test]
 fn a_bad_file_is_named_with_its_field() {
     insta::assert_snapshot!(check(""), @"fine_tuned_model.json: not a JSON object: EOF while parsing a value at line 1 column 0");
     insta::assert_snapshot!(check("ft:gpt-4.1:org::id"), @"fine_tuned_model.json: not a JSON object: expected ident at line 1 column 2");
     insta::assert_snapshot!(check("[]"), @"fine_tuned_model.json: not a JSON object");
     insta::assert_snapshot!(changed(|fields| { fields.remove("system_prompt"); }), @"fine_tuned_model.json: no field `system_prompt`");
     insta::assert_snapshot!(changed(|fields| { fields.remove("version"); }), @"fine_tuned_model.json: no field `version`");
-    insta::assert_snapshot!(changed(|fields| { fields["version"] = 2.into(); }), @"fine_tuned_model.json: field `version` is 2, and this program reads up to 1");
-    insta::assert_snapshot!(changed(|fields| { fields["template"] = "alpaca".into(); }), @"fine_tuned_model.json: field `template`: unknown variant `alpaca`, expected `headed` or `plain`");
+    insta::assert_snapshot!(changed(|fields| { fields["version"] = 3.into(); }), @"fine_tuned_model.json: field `version` is 3, and this program reads up to 2");
+    insta::assert_snapshot!(changed(|fields| { fields["template"] = "alpaca".into(); }), @"fine_tuned_model.json: field `template`: unknown template `alpaca` (there are `headed`, `plain` and `think`, and files: `@FILE` or `FILE.jinja`)");
     insta::assert_snapshot!(changed(|fields| { fields["files"] = 3.into(); }), @"fine_tuned_model.json: field `files`: invalid type: integer `3`, expected a map");
     insta::assert_snapshot!(changed(|fields| { fields["fingerprint"] = "x".into(); }), @"fine_tuned_model.json: field `fingerprint`: not a fingerprint (64 lower-case hexadecimal digits)");
     insta::assert_snapshot!(changed(|fields| { fields.insert("sytem_prompt".into(), "x".into()); }), @"fine_tuned_model.json: unknown field `sytem_prompt`");

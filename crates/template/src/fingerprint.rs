@@ -76,6 +76,7 @@ impl From<Fingerprint> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jinja::Jinja;
     use crate::prompt::SYSTEM_PROMPT;
 
     /// Saved models carry these: a change would make every one of them look wrongly asked.
@@ -83,6 +84,15 @@ mod tests {
     fn the_fingerprints_of_the_defaults_stay_as_they_are() {
         insta::assert_snapshot!(fingerprint(&Template::Headed, SYSTEM_PROMPT), @"3c71e6ed2525c079d0f71b6c0795415dbc18cd4790ea4f286ecb9d03c51fd2ec");
         insta::assert_snapshot!(fingerprint(&Template::Plain, SYSTEM_PROMPT), @"c191ac72d60d6857eee039cd9824d6cf8422780939b7f9aaf917c5e9aaacbf59");
+        insta::assert_snapshot!(fingerprint(&Template::Think, SYSTEM_PROMPT), @"7efb1677bef1de1e20be44d4f9785e86ca82728bd5043c2bdaa6650e99274c8a");
+    }
+
+    #[test]
+    fn a_users_template_has_the_fingerprint_of_its_source() {
+        let of = |source| fingerprint(&Template::Jinja(Jinja::new(source).unwrap()), "x");
+        assert_eq!(of("{{ response }}"), of("{{ response }}"));
+        assert_ne!(of("{{ response }}"), of("{{ response }}."));
+        assert_ne!(of("{{ reasoning }}\n\n{{ response }}"), fingerprint(&Template::Plain, "x"));
     }
 
     #[test]

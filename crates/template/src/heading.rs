@@ -19,12 +19,19 @@ pub(crate) enum Verdict {
 }
 
 /// Headings by the words that name them, lower-case, one space between words.
-const NAMES: [(&str, Heading); 2] =
-    [("thinking", Heading::Thinking), ("final response", Heading::FinalResponse)];
+const NAMES: [(&str, Heading); 6] = [
+    ("thinking", Heading::Thinking),
+    ("思考", Heading::Thinking),
+    ("思考过程", Heading::Thinking),
+    ("final response", Heading::FinalResponse),
+    ("最终回答", Heading::FinalResponse),
+    ("最终答案", Heading::FinalResponse),
+];
 
 /// Judges the beginning of a line, without its newline; `ended` says that no more of it follows.
 ///
-/// A heading is a run of `#` or bold marks, a name in any case, and nothing else, or a colon and then text. The verdict
+/// A heading is a run of `#` or bold marks, a name in any case, and nothing else, or a colon and then text; the marks
+/// and the colon may be full-width ones. The verdict
 /// on a longer beginning of the same line never contradicts `Text` or a heading followed by text.
 pub(crate) fn judge(line: &str, ended: bool) -> Verdict {
     let name_at = line.find(|c: char| !is_mark(c) && !c.is_whitespace()).unwrap_or(line.len());
@@ -32,13 +39,17 @@ pub(crate) fn judge(line: &str, ended: bool) -> Verdict {
     if name_at == line.len() {
         return if ended { Verdict::Text } else { Verdict::Open };
     }
-    if !(marks.contains('#') || marks.contains("**")) {
+    if !(marks.contains(['#', '＃']) || marks.contains("**") || marks.contains("＊＊")) {
         return Verdict::Text;
     }
     let mut open = false;
     for (name, heading) in NAMES {
         match after_name(&line[name_at..], name) {
-            Some(rest) => return judge_tail(line, rest, ended, heading),
+            // One name may be the beginning of another.
+            Some(rest) => match judge_tail(line, rest, ended, heading) {
+                Verdict::Text => {}
+                verdict => return verdict,
+            },
             None => open |= is_beginning(&line[name_at..], name),
         }
     }
@@ -47,11 +58,11 @@ pub(crate) fn judge(line: &str, ended: bool) -> Verdict {
 
 /// Whether the end of a text, judged `Text` only because the text ended, is the beginning of a heading.
 pub(crate) fn is_half(line: &str) -> bool {
-    line.contains(['#', '*']) && judge(line, false) == Verdict::Open
+    line.contains(['#', '*', '＃', '＊']) && judge(line, false) == Verdict::Open
 }
 
 fn is_mark(c: char) -> bool {
-    matches!(c, '#' | '*' | '_')
+    matches!(c, '#' | '*' | '_' | '＃' | '＊')
 }
 
 /// What follows `name` in `text`, where any run of white space stands for one space.
@@ -115,6 +126,10 @@ mod tests {
             "## Thinking:",
             "**Thinking**",
             "## **Thinking:** ##",
+            "## 思考",
+            "＃＃　思考过程：",
+            "**思考**",
+            "＊＊思考：＊＊",
         ] {
             assert!(check(line).starts_with("Thinking"), "{line}: {}", check(line));
         }
@@ -123,6 +138,9 @@ mod tests {
             "## final   response\r",
             "**Final Response:**",
             "### Final\tResponse ###",
+            "## 最终回答",
+            "＃＃ 最终回答：",
+            "### **最终答案**",
         ] {
             assert_eq!(check(line), "FinalResponse \"\"", "{line}");
         }
@@ -143,6 +161,10 @@ mod tests {
             "## Thinkings",
             "## Final",
             "## Finally",
+            "思考",
+            "## 思考一下",
+            "## 思考过",
+            "## 最终",
             "---",
             "####",
         ] {
@@ -158,6 +180,9 @@ mod tests {
             "**Thinking:** **x**",
             "# Thinking about",
             "* a",
+            "## 思考过程：先看",
+            "## 思考一下",
+            "＃ 最终回答：x",
             "é## Thinking",
         ] {
             let mut fixed = None;

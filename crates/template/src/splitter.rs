@@ -1,6 +1,7 @@
 //! Splitting an answer into reasoning and response while it arrives.
 
 use crate::heading::{self, Heading, Verdict};
+use crate::tag::{self, Part, Tag};
 use crate::template::Template;
 
 /// An answer taken apart.
@@ -53,7 +54,7 @@ impl FromIterator<Piece> for Answer {
     }
 }
 
-/// Splits a text that arrives in chunks, and never lets half a heading through.
+/// Splits a text that arrives in chunks, and never lets half a heading or tag through.
 ///
 /// The pieces of all chunks, collected into an [`Answer`], are the same however the text is cut into chunks.
 ///
@@ -62,7 +63,7 @@ impl FromIterator<Piece> for Answer {
 /// ```
 /// use template::{Piece, Splitter, Template};
 ///
-/// let mut splitter = Splitter::new(Template::Headed);
+/// let mut splitter = Splitter::new(&Template::Headed);
 /// assert_eq!(splitter.push("## Thin"), []);
 /// assert_eq!(splitter.push("king\n\nWhy.\n\n## Fi"), [Piece::Reasoning("Why.".into())]);
 /// assert_eq!(splitter.push("nal Response\n\nWhat"), [Piece::Response("What".into())]);
@@ -79,7 +80,16 @@ pub struct Splitter {
     space: String,
     /// Whether the section has any text.
     started: bool,
-    looks_for_headings: bool,
+    /// The beginning of what may turn out to be a tag; `held` stands before it.
+    held_tag: String,
+    marks: Marks,
+}
+
+/// What marks the border between reasoning and response.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    headings: bool,
+    tags: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,47 +101,116 @@ enum Section {
 
 impl Splitter {
     /// A splitter for the answers of a model that was trained with `template`.
-    pub fn new(template: Template) -> Self {
+    pub fn new(template: &Template) -> Self {
+        let [headings, tags] = match template {
+            Template::Headed => [true, false],
+            Template::Plain => [false, false],
+            Template::Think => [false, true],
+            Template::Jinja(_) => [true, true],
+        };
         Self {
             section: Section::Unmarked,
             held: String::new(),
             inside_line: false,
             space: String::new(),
             started: false,
-            looks_for_headings: template == Template::Headed,
+            held_tag: String::new(),
+            marks: Marks { headings, tags },
         }
     }
 
     /// Takes the next chunk and returns what can be shown now, at most one piece a section.
     pub fn push(&mut self, chunk: &str) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        for part in chunk.split_inclusive('\n') {
-            self.push_part(part, &mut pieces);
+        if !self.marks.tags {
+            self.push_text(chunk, &mut pieces);
+            return pieces;
+        }
+        let mut text = std::mem::take(&mut self.held_tag);
+        text.push_str(chunk);
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let part = if self.section == Section::Response {
+                Part::Text(rest.len())
+            } else {
+                tag::first(rest)
+            };
+            let (head, tail) = match part {
+                Part::Text(length) | Part::Tag(_, length) => rest.split_at(length),
+                Part::Open => {
+                    rest.clone_into(&mut self.held_tag);
+                    break;
+                }
+            };
+            match part {
+                Part::Tag(tag, _) => self.push_tag(tag, head, &mut pieces),
+                Part::Text(_) | Part::Open => self.push_text(head, &mut pieces),
+            }
+            rest = tail;
         }
         pieces
     }
 
     /// Ends the text and returns what was still held back.
     ///
-    /// A half heading at the very end, where an answer was cut, is dropped.
+    /// A half heading or tag at the very end, where an answer was cut, is dropped.
     pub fn finish(mut self) -> Vec<Piece> {
         let mut pieces = Vec::new();
+        if self.held_tag.is_empty() && heading::is_half(&self.held) && !self.holds_heading() {
+            return pieces;
+        }
+        self.end_line(&mut pieces);
+        if self.section == Section::Response {
+            let half = std::mem::take(&mut self.held_tag);
+            self.emit(&half, &mut pieces);
+        }
+        pieces
+    }
+
+    /// Whether what is held is a heading if the text ends here.
+    fn holds_heading(&self) -> bool {
+        matches!(self.judge(&self.held, true), Verdict::Heading(..))
+    }
+
+    /// Takes what was held of a line as the whole of it.
+    fn end_line(&mut self, pieces: &mut Vec<Piece>) {
         let held = std::mem::take(&mut self.held);
         match self.judge(&held, true) {
             Verdict::Heading(heading, at) => {
-                self.open(heading, &mut pieces);
-                self.emit(&held[at..], &mut pieces);
+                self.open(section_of(heading), pieces);
+                self.emit(&held[at..], pieces);
             }
-            _ if heading::is_half(&held) => {}
-            _ => self.emit(&held, &mut pieces),
+            Verdict::Text | Verdict::Open => self.emit(&held, pieces),
         }
-        pieces
+    }
+
+    /// Takes a tag, which opens a section unless that section or the response is open already.
+    fn push_tag(&mut self, tag: Tag, text: &str, pieces: &mut Vec<Piece>) {
+        self.end_line(pieces);
+        match (tag, self.section) {
+            (Tag::Open, Section::Unmarked) => self.open(Section::Reasoning, pieces),
+            (Tag::Close, Section::Unmarked | Section::Reasoning) => {
+                self.open(Section::Response, pieces);
+            }
+            (_, Section::Reasoning | Section::Response) => {
+                self.emit(text, pieces);
+                self.inside_line = true;
+                return;
+            }
+        }
+        self.inside_line = false;
+    }
+
+    fn push_text(&mut self, text: &str, pieces: &mut Vec<Piece>) {
+        for part in text.split_inclusive('\n') {
+            self.push_part(part, pieces);
+        }
     }
 
     /// Takes a part that holds no newline but perhaps one at its end.
     fn push_part(&mut self, part: &str, pieces: &mut Vec<Piece>) {
         let ended = part.ends_with('\n');
-        if self.inside_line || !self.looks_for_headings || self.section == Section::Response {
+        if self.inside_line || !self.marks.headings || self.section == Section::Response {
             self.emit(part, pieces);
             self.inside_line = !ended;
             return;
@@ -146,7 +225,7 @@ impl Splitter {
             }
             Verdict::Heading(heading, at) => {
                 let held = std::mem::take(&mut self.held);
-                self.open(heading, pieces);
+                self.open(section_of(heading), pieces);
                 self.emit(&held[at..], pieces);
             }
         }
@@ -163,11 +242,8 @@ impl Splitter {
         }
     }
 
-    fn open(&mut self, heading: Heading, pieces: &mut Vec<Piece>) {
-        self.section = match heading {
-            Heading::Thinking => Section::Reasoning,
-            Heading::FinalResponse => Section::Response,
-        };
+    fn open(&mut self, section: Section, pieces: &mut Vec<Piece>) {
+        self.section = section;
         self.started = false;
         self.space.clear();
         // The empty piece says that the section was opened, even if nothing follows in it.
@@ -189,6 +265,13 @@ impl Splitter {
             Some(last) if last.section() == self.section => last.text_mut().push_str(&shown),
             _ => pieces.push(self.section.piece(shown)),
         }
+    }
+}
+
+const fn section_of(heading: Heading) -> Section {
+    match heading {
+        Heading::Thinking => Section::Reasoning,
+        Heading::FinalResponse => Section::Response,
     }
 }
 
@@ -226,129 +309,4 @@ impl Piece {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn check(text: &str) -> String {
-        let Answer { reasoning, response, complete } = Template::Headed.split(text);
-        format!("{reasoning:?} | {response:?} | {complete}")
-    }
-
-    #[test]
-    fn an_answer_is_split_at_its_headings() {
-        insta::assert_snapshot!(check("## Thinking\n\nWhy.\n\n- so\n\n## Final Response\n\nWhat.\n"), @r#"Some("Why.\n\n- so") | "What." | true"#);
-        insta::assert_snapshot!(check("\n# THINKING\nWhy.\n##final response:\r\nWhat."), @r#"Some("Why.") | "What." | true"#);
-        insta::assert_snapshot!(check("## Thinking: Why.\n**Final Response:** What."), @r#"Some("Why.") | "What." | true"#);
-        insta::assert_snapshot!(check("## Thinking\n\n## Final Response\n\nWhat."), @r#"Some("") | "What." | true"#);
-    }
-
-    #[test]
-    fn a_text_cut_before_the_response_is_reasoning_and_incomplete() {
-        insta::assert_snapshot!(check("## Thinking\n\nWhy and"), @r#"Some("Why and") | "" | false"#);
-        insta::assert_snapshot!(check("## Thinking\n\nWhy.\n\n## Final Re"), @r#"Some("Why.") | "" | false"#);
-        insta::assert_snapshot!(check("## Thinking\n\nWhy.\n\n## Final Response"), @r#"Some("Why.") | "" | false"#);
-        insta::assert_snapshot!(check("## Thin"), @r#"None | "" | false"#);
-    }
-
-    #[test]
-    fn a_text_without_headings_is_all_response() {
-        insta::assert_snapshot!(check("  It is a cold.\n\nRest.\n"), @r#"None | "It is a cold.\n\nRest." | true"#);
-        insta::assert_snapshot!(check("Thinking\n\n## Treatment\n\n* Rest"), @r#"None | "Thinking\n\n## Treatment\n\n* Rest" | true"#);
-        insta::assert_snapshot!(check(""), @r#"None | "" | false"#);
-    }
-
-    #[test]
-    fn text_before_the_first_heading_is_reasoning() {
-        insta::assert_snapshot!(check("Let us see.\n\n## Final Response\n\nWhat."), @r#"Some("Let us see.") | "What." | true"#);
-        insta::assert_snapshot!(check("Sure.\n\n## Thinking\n\nWhy.\n\n## Final Response\n\nWhat."), @r#"Some("Sure.\n\nWhy.") | "What." | true"#);
-    }
-
-    #[test]
-    fn headings_inside_a_section_are_text() {
-        insta::assert_snapshot!(check("## Thinking\na\n## Thinking\nb\n## Final Response\nc\n## Final Response\nd\n## Thinking"), @r#"Some("a\n## Thinking\nb") | "c\n## Final Response\nd\n## Thinking" | true"#);
-    }
-
-    #[test]
-    fn plain_answers_are_never_split() {
-        let answer = Template::Plain.split("## Thinking\n\nWhy.\n\nWhat.\n");
-        assert_eq!(
-            answer,
-            Answer {
-                reasoning: None,
-                response: "## Thinking\n\nWhy.\n\nWhat.".into(),
-                complete: true
-            }
-        );
-    }
-
-    /// Texts in which headings, halves of headings and ordinary words lie close together.
-    fn answers() -> impl Strategy<Value = String> {
-        let token = prop_oneof![
-            Just("## Thinking"),
-            Just("## Final Response"),
-            Just("**Final Response:**"),
-            Just("# FINAL"),
-            Just("##"),
-            Just("\n"),
-            Just("\n\n"),
-            Just("\r\n"),
-            Just(" "),
-            Just("**"),
-            Just(":"),
-            Just("fever"),
-            Just("é—漢"),
-            Just("response"),
-        ];
-        prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
-    }
-
-    fn chunked(text: &str, sizes: &[usize]) -> Vec<Piece> {
-        let mut splitter = Splitter::new(Template::Headed);
-        let (mut pieces, mut sizes, mut chunk) = (Vec::new(), sizes.iter().cycle(), String::new());
-        let mut left = sizes.next().copied();
-        for letter in text.chars() {
-            chunk.push(letter);
-            if left.is_some_and(|size| chunk.chars().count() >= size) {
-                pieces.extend(splitter.push(&chunk));
-                chunk.clear();
-                left = sizes.next().copied();
-            }
-        }
-        pieces.extend(splitter.push(&chunk));
-        pieces.extend(splitter.finish());
-        pieces
-    }
-
-    proptest! {
-        #[test]
-        fn any_chunking_gives_the_same_split(text in answers(), sizes in prop::collection::vec(1_usize..9, 1..6)) {
-            let answer: Answer = chunked(&text, &sizes).into_iter().collect();
-            prop_assert_eq!(answer, Template::Headed.split(&text));
-        }
-
-        #[test]
-        fn any_text_is_split_without_panic(text in any::<String>(), sizes in prop::collection::vec(1_usize..5, 1..4)) {
-            let answer: Answer = chunked(&text, &sizes).into_iter().collect();
-            prop_assert_eq!(answer, Template::Headed.split(&text));
-        }
-
-        #[test]
-        fn no_half_heading_is_ever_shown(before in "[a-z ]{0,12}", cut in 0_usize..=17) {
-            let heading = "## Final Response";
-            let mut splitter = Splitter::new(Template::Headed);
-            let mut shown = splitter.push(&format!("## Thinking\n\n{before}\n"));
-            shown.extend(splitter.push(&heading[..cut]));
-            shown.extend(splitter.finish());
-            prop_assert!(shown.iter().all(|piece| !piece.text().contains('#')), "{:?}", shown);
-        }
-
-        #[test]
-        fn what_is_rendered_is_split_into_the_same_halves(why in "[^#*]{0,40}", what in "\\PC{0,40}") {
-            let answer = Template::Headed.split(&Template::Headed.render(&why, &what));
-            prop_assert_eq!(answer.reasoning.as_deref(), Some(why.trim()));
-            prop_assert_eq!(answer.response.as_str(), what.trim());
-        }
-    }
-}
+mod tests;
