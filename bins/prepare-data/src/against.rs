@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use cli::{Exit, Failure, ResultExt};
-use dataset::{Benchmark, Error, JsonReader, Limits, Record, Rule};
+use dataset::{Benchmark, Error, JsonReader, Limits, Normal, Rule};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -71,13 +71,12 @@ impl Against {
         self.benchmark.len() as u64
     }
 
-    /// The problem that stands in a text of `record`, if there is one.
-    pub(crate) fn find(&self, record: &Record) -> Option<Contamination> {
+    /// The problem that stands in one of the texts of a record, if there is one.
+    pub(crate) fn find(&self, texts: &Normal) -> Option<Contamination> {
         if self.benchmark.is_empty() {
             return None;
         }
-        let texts = [&record.question, &record.reasoning, &record.response];
-        let overlap = texts.into_iter().find_map(|text| self.benchmark.find(text))?;
+        let overlap = self.benchmark.find_in(texts)?;
         Some(Contamination { problem: self.places[overlap.problem].clone(), rule: overlap.rule })
     }
 

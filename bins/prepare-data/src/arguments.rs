@@ -1,5 +1,6 @@
 //! The command line, as typed.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -77,6 +78,9 @@ pub(crate) struct Arguments {
     /// The model to be tuned; its encoding counts the tokens, its price or speed makes the estimate.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     pub(crate) base_model: String,
+    /// How many threads judge and count [default: one for each core]; the files are the same with any number.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZero<usize>>,
     /// Stop at the first record that would be left out, and write nothing.
     #[arg(long)]
     pub(crate) strict: bool,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) models_dir: PathBuf,
     pub(crate) against: AgainstArguments,
     pub(crate) phi: Phi,
+    pub(crate) threads: NonZero<usize>,
     pub(crate) strict: bool,
     pub(crate) dry_run: bool,
     pub(crate) json: bool,
@@ -69,6 +71,7 @@ impl Config {
             models_dir: environment.cache_dir().join("models"),
             against: arguments.against,
             phi: arguments.phi,
+            threads: arguments.threads.unwrap_or_else(cores),
             strict: arguments.strict,
             dry_run: arguments.dry_run,
             json: arguments.json,
@@ -104,6 +107,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// One thread for each core; where their number is not known, one.
+fn cores() -> NonZero<usize> {
+    std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
 }
 
 fn field_names(arguments: &Arguments) -> FieldNames {

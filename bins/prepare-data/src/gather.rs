@@ -5,18 +5,19 @@ use std::io::Write;
 use anyhow::{Context, anyhow};
 use cli::{Exit, Failure, ResultExt, Terminal};
 use dataset::{
-    ContentHash, Entry, Example, Limits, Output, Reader, Reason, Record, Rejection, Repeats, Spool,
+    ContentHash, Entry, Limits, Output, Place, Reader, Reason, Rejection, Repeats, Spool,
 };
-use template::Template;
 
-use crate::against::Against;
+use crate::against::{Against, Contamination};
 use crate::config::{Config, folder_of};
 use crate::counter::Counter;
 use crate::input::{Input, Source};
-use crate::phi::{self, Identified};
+use crate::judge::{Good, Judge, Judged};
+use crate::phi::Identified;
 use crate::report::{InputReport, RecordPlace, RejectedRecord};
 use crate::summary::count;
 use crate::tally::Tally;
+use crate::workers::ordered;
 
 /// Everything that was read.
 pub(crate) struct Gathered {
@@ -25,7 +26,8 @@ pub(crate) struct Gathered {
     pub(crate) spool: Spool,
     pub(crate) kept: Vec<Kept>,
     pub(crate) repeats: Repeats,
-    pub(crate) against: Against,
+    /// How many problems of benchmarks were looked for.
+    pub(crate) problems: u64,
     pub(crate) identified: Identified,
     /// The list of rejected records, where one is asked for.
     pub(crate) rejects: Option<Output>,
@@ -45,6 +47,8 @@ pub(crate) fn gather(
     counter: &Counter,
     terminal: &Terminal<'_>,
 ) -> Result<Gathered, Failure> {
+    let against = Against::load(&config.against)?;
+    let judge = Judge { config, counter, against: &against };
     let rejects = config.outputs.rejects.as_deref().filter(|_| !config.dry_run);
     let mut gathered = Gathered {
         inputs: Vec::new(),
@@ -52,12 +56,12 @@ pub(crate) fn gather(
         spool: Spool::new_in(folder_of(&config.outputs.train))?,
         kept: Vec::new(),
         repeats: Repeats::new(),
-        against: Against::load(&config.against)?,
+        problems: against.problems(),
         identified: Identified::default(),
         rejects: rejects.map(Output::create).transpose()?,
     };
     for source in &config.inputs {
-        gathered.read(source, config, counter, terminal)?;
+        gathered.read(source, &judge, terminal)?;
     }
     Ok(gathered)
 }
@@ -66,30 +70,26 @@ impl Gathered {
     fn read(
         &mut self,
         source: &Source,
-        config: &Config,
-        counter: &Counter,
+        judge: &Judge<'_>,
         terminal: &Terminal<'_>,
     ) -> Result<(), Failure> {
+        let config = judge.config;
         let mut input = Input::open(source, terminal)?;
         let bar = input.bar();
         let mut reader =
             Reader::new(&mut input, Limits::default()).with_names(config.names.clone());
         let before = (self.tally.read, self.tally.rejected);
-        for entry in reader.by_ref() {
-            match entry.with_context(|| source.to_string()).or_exit(Exit::BadData)? {
-                Entry::Record(record) => self.place_record(source, &record, config, counter)?,
-                Entry::Rejection(rejection) => {
-                    let source = source.clone();
-                    self.reject(
-                        RejectedRecord { source, rejection, repeat_of: None, contamination: None },
-                        config,
-                    )?;
-                }
-            }
+        let judge = |entry: Result<Entry, dataset::Error>| -> Result<Judged, Failure> {
+            let entry = entry.with_context(|| source.to_string()).or_exit(Exit::BadData)?;
+            judge.judge(entry).with_context(|| source.to_string()).or_exit(Exit::BadData)
+        };
+        ordered(config.threads, reader.by_ref(), judge, |judged| {
+            self.place_judged(source, judged?, config)?;
             if self.tally.read.is_multiple_of(256) {
                 bar.set_message(count(self.tally.read, "record"));
             }
-        }
+            Ok::<_, Failure>(())
+        })?;
         let format = reader.format();
         let seen = input.finish();
         self.inputs.push(InputReport {
@@ -103,52 +103,61 @@ impl Gathered {
         Ok(())
     }
 
-    /// Keeps `record`, unless it repeats another one or holds a problem of a benchmark.
-    fn place_record(
+    /// Keeps a judged record if it is good, unless it repeats another one.
+    fn place_judged(
         &mut self,
         source: &Source,
-        record: &Record,
+        judged: Judged,
         config: &Config,
-        counter: &Counter,
     ) -> Result<(), Failure> {
-        let contamination = self.against.find(record);
-        if let Some(contamination) = &contamination {
-            let record = RecordPlace { source: source.clone(), index: record.place.index };
-            self.tally.contaminate(record, contamination);
-        }
-        let rejected = |reason| RejectedRecord {
+        let rejected = |place, reason| RejectedRecord {
             source: source.clone(),
-            rejection: Rejection { place: record.place, reason, field: None },
+            rejection: Rejection { place, reason, field: None },
             repeat_of: None,
             contamination: None,
         };
-        if config.against.drop_contaminated && contamination.is_some() {
-            let rejected = RejectedRecord { contamination, ..rejected(Reason::Contaminated) };
-            return self.reject(rejected, config);
-        }
-        // Redacted before it is compared, since records that differ only in an identifier say the same.
-        let (record, found) = phi::examine(record, config.phi);
-        match self.repeats.add(&record) {
-            None => {
-                self.identified.record(source, record.place.index, &found);
-                Ok(self.keep(&record, config, counter)?)
+        let good = match judged {
+            Judged::Good(good) => good,
+            Judged::Bad(rejection) => {
+                let source = source.clone();
+                let rejected =
+                    RejectedRecord { source, rejection, repeat_of: None, contamination: None };
+                return self.reject(rejected, config);
             }
+            Judged::Contaminated(place, contamination) => {
+                self.contaminated(source, place, &contamination);
+                let rejected = rejected(place, Reason::Contaminated);
+                let contamination = Some(contamination);
+                return self.reject(RejectedRecord { contamination, ..rejected }, config);
+            }
+        };
+        if let Some(contamination) = &good.contamination {
+            self.contaminated(source, good.place, contamination);
+        }
+        match self.repeats.insert(&good.likeness) {
+            None => Ok(self.keep(source, &good)?),
             Some(first) => {
                 let repeat_of = Some(self.place(config, first));
-                self.reject(RejectedRecord { repeat_of, ..rejected(Reason::Repeat) }, config)
+                let rejected = rejected(good.place, Reason::Repeat);
+                self.reject(RejectedRecord { repeat_of, ..rejected }, config)
             }
         }
     }
 
-    fn keep(&mut self, record: &Record, config: &Config, counter: &Counter) -> anyhow::Result<()> {
-        let example = Example::new(record, &config.template, &config.system_prompt)?;
-        self.tally.keep(record, &example, counter)?;
-        self.tally.ambiguous += u64::from(!splits_again(&config.template, record, &example));
-        self.spool.push(&example).context("the temporary file of examples")?;
+    fn contaminated(&mut self, source: &Source, place: Place, contamination: &Contamination) {
+        let record = RecordPlace { source: source.clone(), index: place.index };
+        self.tally.contaminate(record, contamination);
+    }
+
+    fn keep(&mut self, source: &Source, good: &Good) -> anyhow::Result<()> {
+        self.identified.record(source, good.place.index, &good.found);
+        self.tally.keep(good.tokens);
+        self.tally.ambiguous += u64::from(!good.splits_again);
+        self.spool.push_line(&good.example).context("the temporary file of examples")?;
         self.kept.push(Kept {
-            content: record.content_hash(),
+            content: good.content,
             input: u32::try_from(self.inputs.len()).context("too many inputs")?,
-            index: record.place.index,
+            index: good.place.index,
         });
         Ok(())
     }
@@ -174,15 +183,4 @@ impl Gathered {
         self.tally.reject(rejected);
         Ok(())
     }
-}
-
-/// Whether an answer that is word for word this record's comes apart into the record's halves.
-fn splits_again(template: &Template, record: &Record, example: &Example) -> bool {
-    let answer = match (template, example.messages.last()) {
-        (Template::Headed | Template::Think, Some(message)) => template.split(&message.content),
-        // Nothing marks the border, or nothing must, and nobody expects it to be found.
-        _ => return true,
-    };
-    answer.reasoning.as_deref() == Some(record.reasoning.trim())
-        && answer.response == record.response.trim()
 }

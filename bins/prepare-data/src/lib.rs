@@ -12,6 +12,8 @@ mod against;
 mod phi;
 mod counter;
 mod tally;
+mod judge;
+mod workers;
 mod gather;
 mod sides;
 mod budget;

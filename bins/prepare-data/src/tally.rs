@@ -13,11 +13,28 @@ const LISTED: usize = 1000;
 
 /// The tokens of one example: 16 bytes for each record that is kept.
 #[derive(Clone, Copy, Debug)]
-struct ExampleTokens {
+pub(crate) struct ExampleTokens {
     question: u32,
     reasoning: u32,
     response: u32,
     total: u32,
+}
+
+impl ExampleTokens {
+    /// The tokens of `example`, which is made of `record`.
+    pub(crate) fn of(
+        record: &Record,
+        example: &Example,
+        counter: &Counter,
+    ) -> anyhow::Result<Self> {
+        let count = |text: &str| narrow(counter.text(text));
+        Ok(Self {
+            question: count(&record.question),
+            reasoning: count(&record.reasoning),
+            response: count(&record.response),
+            total: narrow(counter.chat(example)?),
+        })
+    }
 }
 
 /// What is known of the records read so far, and none of their text.
@@ -36,21 +53,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn keep(
-        &mut self,
-        record: &Record,
-        example: &Example,
-        counter: &Counter,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn keep(&mut self, tokens: ExampleTokens) {
         self.read += 1;
-        let count = |text: &str| narrow(counter.text(text));
-        self.tokens.push(ExampleTokens {
-            question: count(&record.question),
-            reasoning: count(&record.reasoning),
-            response: count(&record.response),
-            total: narrow(counter.chat(example)?),
-        });
-        Ok(())
+        self.tokens.push(tokens);
     }
 
     pub(crate) fn contaminate(&mut self, record: RecordPlace, contamination: &Contamination) {

@@ -112,7 +112,7 @@ fn report(
         ambiguous: tally.ambiguous,
         repeats,
         contamination: ContaminationReport {
-            problems: gathered.against.problems(),
+            problems: gathered.problems,
             contaminated: tally.contaminated,
             dropped: config.against.drop_contaminated,
             records: tally.contaminations.clone(),

@@ -60,11 +60,17 @@ impl Spool {
     ///
     /// An I/O error, such as a full disk.
     pub fn push(&mut self, example: &Example) -> std::io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, example)?;
-        self.line.push(b'\n');
-        self.file.write_all(&self.line)?;
-        let end = self.ends.last().unwrap_or(&0) + self.line.len() as u64;
+        self.push_line(&example.to_line()?)
+    }
+
+    /// Adds an example by its [line](Example::to_line).
+    ///
+    /// # Errors
+    ///
+    /// An I/O error, such as a full disk.
+    pub fn push_line(&mut self, line: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(line)?;
+        let end = self.ends.last().unwrap_or(&0) + line.len() as u64;
         self.ends.push(end);
         Ok(())
     }

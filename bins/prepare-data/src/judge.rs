@@ -1,0 +1,98 @@
+//! All that is found out about one record by itself, on any thread.
+
+use anyhow::Context;
+use dataset::{ContentHash, Entry, Example, Likeness, Normal, Place, Record, Rejection};
+use template::Template;
+
+use crate::against::{Against, Contamination};
+use crate::config::Config;
+use crate::counter::Counter;
+use crate::phi::{self, Found};
+use crate::tally::ExampleTokens;
+
+/// What records are judged by.
+pub(crate) struct Judge<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) counter: &'a Counter,
+    pub(crate) against: &'a Against,
+}
+
+/// An entry of the input, judged.
+pub(crate) enum Judged {
+    /// It is no good record.
+    Bad(Rejection),
+    /// It holds a problem of a benchmark, and such records are left out.
+    Contaminated(Place, Contamination),
+    /// It will be kept, unless it repeats another one.
+    Good(Box<Good>),
+}
+
+/// A record that may be kept.
+pub(crate) struct Good {
+    pub(crate) place: Place,
+    pub(crate) contamination: Option<Contamination>,
+    pub(crate) found: Found,
+    pub(crate) likeness: Likeness,
+    pub(crate) tokens: ExampleTokens,
+    /// Whether an answer that is word for word this record's comes apart into its halves.
+    pub(crate) splits_again: bool,
+    pub(crate) content: ContentHash,
+    pub(crate) example: Vec<u8>,
+}
+
+impl Judge<'_> {
+    pub(crate) fn judge(&self, entry: Entry) -> anyhow::Result<Judged> {
+        let record = match entry {
+            Entry::Record(record) => record,
+            Entry::Rejection(rejection) => return Ok(Judged::Bad(rejection)),
+        };
+        let mut normal = Normal::of(&record);
+        let contamination = self.against.find(&normal);
+        if let Some(contamination) =
+            contamination.as_ref().filter(|_| self.config.against.drop_contaminated)
+        {
+            return Ok(Judged::Contaminated(record.place, contamination.clone()));
+        }
+        // Redacted before it is compared, since records that differ only in an identifier say the same.
+        let (clean, found) = phi::examine(&record, self.config.phi);
+        if matches!(clean, std::borrow::Cow::Owned(_)) {
+            normal = Normal::of(&clean);
+        }
+        self.good(&clean, &normal, contamination, found)
+    }
+
+    fn good(
+        &self,
+        record: &Record,
+        normal: &Normal,
+        contamination: Option<Contamination>,
+        found: Found,
+    ) -> anyhow::Result<Judged> {
+        let Config { template, system_prompt, .. } = self.config;
+        let example = Example::new(record, template, system_prompt)
+            .with_context(|| record.place.to_string())?;
+        Ok(Judged::Good(Box::new(Good {
+            place: record.place,
+            contamination,
+            found,
+            likeness: Likeness::of(normal),
+            tokens: ExampleTokens::of(record, &example, self.counter)?,
+            splits_again: splits_again(template, record, &example),
+            content: record.content_hash(),
+            example: example.to_line()?,
+        })))
+    }
+}
+
+/// Whether the answer of `example` comes apart into the halves of `record`, which it is made of.
+fn splits_again(template: &Template, record: &Record, example: &Example) -> bool {
+    let answer = match example.messages.last() {
+        Some(message) if matches!(template, Template::Headed | Template::Think) => {
+            template.split(&message.content)
+        }
+        // Nothing marks the border, or nothing must, and nobody expects it to be found.
+        _ => return true,
+    };
+    answer.reasoning.as_deref() == Some(record.reasoning.trim())
+        && answer.response == record.response.trim()
+}
