@@ -12,7 +12,7 @@ use cli::{Environment, Exit, Terminal};
 use double::{Double, Reply, chunk};
 use inference::SavedModel;
 use serde_json::{Value, json};
-use template::Template;
+use template::{Jinja, Template};
 
 const HEADED: [&str; 4] =
     ["## Thinking\n\nCrushing", " pain.\n\n## Final", " Response\n\nCall for", " an ECG."];
@@ -176,6 +176,29 @@ async fn json_gives_both_halves_as_fields() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_answer_is_split_as_the_model_was_trained() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let jinja = Jinja::new("{{ reasoning }}\n</think>\n{{ response }}")?;
+    let saved = SavedModel::of_id("ft:tiny").trained_with(Template::Jinja(jinja), "Be brief.");
+    saved.save(&folder.path().join(SavedModel::FILE))?;
+    let thought = || Reply::stream(&["<thi", "nk>\nPain.\n</", "think>\n\nCall."], "stop");
+    let double = Double::start([thought(), thought(), thought()]).await?;
+    let apart = "Reasoning:\n\nPain.\n\nFinal response:\n\nCall.\n";
+    let trained = run(folder.path(), &["Why?"], &double.base_url, false).await;
+    assert_eq!((trained.exit, trained.out.as_str()), (Exit::Done, apart));
+    let flags = ["Why?", "--template", "think"];
+    assert_eq!(run(folder.path(), &flags, &double.base_url, false).await.out, apart);
+    let flags = ["Why?", "--template", "plain"];
+    let plain = run(folder.path(), &flags, &double.base_url, false).await;
+    assert_eq!(plain.out, "<think>\nPain.\n</think>\n\nCall.\n");
+    let flags = ["Why?", "--template", "alpaca"];
+    let unknown = run(folder.path(), &flags, &double.base_url, false).await;
+    assert_eq!(unknown.exit, Exit::Usage);
+    assert!(unknown.err.contains("--template: unknown template `alpaca`"), "{}", unknown.err);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_saved_prompt_and_the_flags_are_what_is_sent() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let saved = SavedModel::of_id("ft:tiny").trained_with(Template::Plain, "Be brief.");
@@ -311,7 +334,7 @@ async fn the_model_of_a_service_without_a_key_is_not_asked() -> anyhow::Result<(
     assert_eq!(run(&mut out, &mut err), Exit::Usage);
     insta::assert_snapshot!(String::from_utf8(err)?, @"
     error: no key for example.org
-    hint: set OPENAI_API_KEY in the environment or in .env
+    hint: set OPENAI_API_KEY in the environment or in .env, or stay on this machine with --provider local
     ");
     Ok(())
 }

@@ -62,6 +62,10 @@ mod tests {
         let origin = read(&path, "ab").map(|origin| (origin.system_prompt, origin.template));
         assert_eq!(origin, Some(("Be brief.".to_owned(), Template::Plain)));
         assert_eq!(read(&path, "cd"), None);
+        let manifest = r#"{"template":{"jinja":"{{ response }}"},"system_prompt":"","train_file":{"sha256":"ab"}}"#;
+        std::fs::write(&path, manifest)?;
+        let jinja = Template::Jinja(template::Jinja::new("{{ response }}")?);
+        assert_eq!(read(&path, "ab").map(|origin| origin.template), Some(jinja));
         assert_eq!(read(&folder.path().join("none"), "ab"), None);
         Ok(())
     }
