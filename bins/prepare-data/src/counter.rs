@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use dataset::Example;
 use engine::locate::{self, HubSettings, Pip, Source};
-use engine::{ChatMessage, ChatTemplate, ModelConfig, Tokenizer, Weights};
 use tokens::{ChatConstants, ChatTokens, Count, Encoding, Message};
+
+use crate::local::Local;
 
 /// What is counted with in place of an encoding that is not at hand.
 const STAND_IN: Encoding = Encoding::O200k;
@@ -19,13 +19,6 @@ pub(crate) enum Counter {
     Local(Box<Local>),
     /// A model whose encoding is not known or not at hand, and why.
     StandIn { reason: String },
-}
-
-/// What is read of a model on this machine.
-pub(crate) struct Local {
-    tokenizer: Tokenizer,
-    template: ChatTemplate,
-    config: ModelConfig,
 }
 
 impl Counter {
@@ -73,7 +66,7 @@ impl Counter {
     /// How fast this machine trains the model, by a measurement of a fraction of a second, where it is a local one.
     pub(crate) fn tokens_per_second(&self) -> Option<f64> {
         match self {
-            Self::Local(local) => Some(engine::rate::training_tokens_per_second(&local.config)),
+            Self::Local(local) => Some(engine::rate::training_tokens_per_second(local.config())),
             Self::Service { .. } | Self::StandIn { .. } => None,
         }
     }
@@ -81,7 +74,7 @@ impl Counter {
     pub(crate) fn text(&self, text: &str) -> usize {
         match self {
             Self::Service { encoding, .. } => Count::count(encoding, text),
-            Self::Local(local) => local.tokenizer.encode(text).len(),
+            Self::Local(local) => local.text(text),
             Self::StandIn { .. } => Count::count(&STAND_IN, text),
         }
     }
@@ -96,11 +89,11 @@ impl Counter {
                 ChatConstants::CURRENT.count(&STAND_IN, messages.iter().copied())
             }
             Self::Local(local) => {
-                let count = |message: &Message<'_>| local.tokenizer.encode(message.content).len();
+                let count = |message: &Message<'_>| local.text(message.content);
                 let learned = messages.iter().filter(|message| message.role == "assistant");
                 let assistant = learned.map(count).sum();
                 let turns = messages.iter().map(|message| (message.role, message.content));
-                let total = local.turns(turns).unwrap_or_else(|_| messages.iter().map(count).sum());
+                let total = local.chat(turns).unwrap_or_else(|_| messages.iter().map(count).sum());
                 ChatTokens { total, assistant }
             }
         }
@@ -112,34 +105,10 @@ impl Counter {
             Self::Service { encoding, constants } => {
                 Ok(constants.count(encoding, example.turns()).total)
             }
-            Self::Local(local) => local.turns(example.turns()),
+            Self::Local(local) => local.chat(example.turns()),
             Self::StandIn { .. } => {
                 Ok(ChatConstants::CURRENT.count(&STAND_IN, example.turns()).total)
             }
         }
-    }
-}
-
-impl Local {
-    fn open(path: &Path) -> anyhow::Result<Self> {
-        let read = || {
-            let weights = Weights::open(path)?;
-            let tokenizer = Tokenizer::of(&weights)?;
-            let template = ChatTemplate::of(&weights, &tokenizer)?;
-            let config = weights.config().clone();
-            Ok::<_, engine::Error>(Self { tokenizer, template, config })
-        };
-        read().with_context(|| format!("the tokenizer of {}", path.display()))
-    }
-
-    fn turns<'a>(&self, turns: impl Iterator<Item = (&'a str, &'a str)>) -> anyhow::Result<usize> {
-        let message = |(role, content): (&str, &str)| ChatMessage {
-            role: role.to_owned(),
-            content: content.to_owned(),
-            weight: None,
-        };
-        let messages: Vec<_> = turns.map(message).collect();
-        let text = self.template.render(&messages, false)?;
-        Ok(self.tokenizer.encode_with_special(&text).len())
     }
 }

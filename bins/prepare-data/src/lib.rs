@@ -10,6 +10,7 @@ mod config;
 mod input;
 mod against;
 mod phi;
+mod local;
 mod counter;
 mod tally;
 mod judge;

@@ -47,19 +47,29 @@ impl Rule {
         }
     }
 
-    /// Whether a piece always ends between two bytes that stand side by side.
-    fn parts(self, before: u8, after: u8) -> bool {
-        use Kind::{Apostrophe, Digit, Letter, Other, Punctuation, Space};
-        match (Kind::of(before), Kind::of(after)) {
-            // Nothing is said about others, white space leads what follows it, and runs of letters and of punctuation
-            // are one piece, as is a contraction.
-            (Other | Space, _)
-            | (_, Other)
-            | (Letter | Apostrophe, Letter)
-            | (Punctuation | Apostrophe, Punctuation | Apostrophe) => false,
-            (Digit, Digit) => self == Self::Gpt2Digits,
-            _ => self != Self::Whole,
+    /// For each kind of a byte a bit for each kind of the next: whether a piece always ends between such two.
+    const fn ends(self) -> [u8; KINDS_OF_BYTES] {
+        const fn bits<const N: usize>(kinds: [Kind; N]) -> u8 {
+            let (mut bits, mut index) = (0, 0);
+            while index < N {
+                bits |= 1 << kinds[index] as u8;
+                index += 1;
+            }
+            bits
         }
+        use Kind::{Apostrophe, Digit, Letter, Punctuation, Space};
+        let digits = match self {
+            Self::Whole => return [0; KINDS_OF_BYTES],
+            Self::Gpt2 => 0,
+            Self::Gpt2Digits => bits([Digit]),
+        };
+        let mut ends = [0; KINDS_OF_BYTES];
+        // White space leads what follows it; runs of letters and of punctuation are one piece, as is a contraction.
+        ends[Letter as usize] = bits([Space, Digit, Apostrophe, Punctuation]);
+        ends[Digit as usize] = bits([Space, Letter, Apostrophe, Punctuation]) | digits;
+        ends[Apostrophe as usize] = bits([Space, Digit]);
+        ends[Punctuation as usize] = bits([Space, Letter, Digit]);
+        ends
     }
 }
 
@@ -71,7 +81,7 @@ fn is_gpt2(pre_tokenizer: &Value) -> bool {
 }
 
 /// What the rules ask of a byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Kind {
     /// A part of a character beyond ASCII, or a control character.
     Other,
@@ -82,12 +92,8 @@ enum Kind {
     Punctuation,
 }
 
-impl Kind {
-    #[inline]
-    fn of(byte: u8) -> Self {
-        KINDS[usize::from(byte)]
-    }
-}
+/// How many kinds there are.
+const KINDS_OF_BYTES: usize = 6;
 
 /// The kind of each byte.
 static KINDS: [Kind; 256] = kinds();
@@ -114,13 +120,13 @@ const fn kinds() -> [Kind; 256] {
 /// Made by [`Tokenizer::cut`](super::Tokenizer::cut).
 #[derive(Clone)]
 pub struct Cut<'t> {
-    rule: Rule,
+    ends: [u8; KINDS_OF_BYTES],
     rest: &'t str,
 }
 
 impl<'t> Cut<'t> {
     pub(super) fn new(rule: Rule, text: &'t str) -> Self {
-        Self { rule, rest: text }
+        Self { ends: rule.ends(), rest: text }
     }
 }
 
@@ -129,11 +135,14 @@ impl<'t> Iterator for Cut<'t> {
 
     fn next(&mut self) -> Option<&'t str> {
         let bytes = self.rest.as_bytes();
-        if bytes.is_empty() {
-            return None;
-        }
-        let inner = if self.rule == Rule::Whole { &[] } else { bytes };
-        let place = inner.windows(2).position(|pair| self.rule.parts(pair[0], pair[1]));
+        let mut before = KINDS[usize::from(*bytes.first()?)];
+        let ends_before = |&byte: &u8| {
+            let after = KINDS[usize::from(byte)];
+            let ends = self.ends[before as usize] >> after as u8 & 1 == 1;
+            before = after;
+            ends
+        };
+        let place = bytes[1..].iter().position(ends_before);
         // A place lies between two ASCII characters, so it is a character's border.
         let (part, rest) = self.rest.split_at(place.map_or(bytes.len(), |place| place + 1));
         self.rest = rest;
@@ -144,11 +153,7 @@ impl<'t> Iterator for Cut<'t> {
 /// Shows how much is left and never the text.
 impl std::fmt::Debug for Cut<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Cut")
-            .field("rule", &self.rule)
-            .field("rest_bytes", &self.rest.len())
-            .finish()
+        formatter.debug_struct("Cut").field("rest_bytes", &self.rest.len()).finish_non_exhaustive()
     }
 }
 
