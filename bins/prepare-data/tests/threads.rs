@@ -57,7 +57,7 @@ fn check(threads: &str) -> anyhow::Result<Vec<(String, String)>> {
     ];
     for entry in fs::read_dir(folder.path())? {
         let path = entry?.path();
-        let name = path.file_name().map(Path::new).unwrap_or(&path).display().to_string();
+        let name = path.file_name().map_or(path.as_path(), Path::new).display().to_string();
         all.push((name, clean(fs::read_to_string(&path)?)));
     }
     all.sort();

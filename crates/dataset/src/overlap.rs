@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use serde::Serialize;
 
 use crate::repeats::Normal;
-use crate::words::{Words, hash_bytes, mix};
+use crate::words::{Words, hash_bytes, mix, word_hashes};
 
 /// Characters that a record and a problem may not have in common in a row: the rule of Med-PaLM 2 and `HuatuoGPT`-o1.
 const CHARACTERS: usize = 64;
@@ -167,8 +167,7 @@ fn character_runs(text: &Words) -> impl Iterator<Item = u64> {
 
 /// The hash of every run of `size` words, of which there are at most [`WORDS`].
 fn word_runs(text: &Words, size: usize) -> impl Iterator<Item = u64> {
-    let words = text.as_str().split_inclusive(' ');
-    rolling::<WORDS>(words.map(|word| hash_bytes(word.as_bytes())), size)
+    rolling::<WORDS>(word_hashes(text), size)
 }
 
 /// The hash of every run of `size` of `items`, at most `MOST`, each from the one before it.

@@ -119,11 +119,22 @@ pub(crate) fn hash_words(words: &Words) -> u64 {
 
 /// A hash that is the same on every machine and in every version of this program (FNV-1a, then mixed).
 pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for &byte in bytes {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    }
-    mix(hash)
+    mix(bytes.iter().fold(FNV_START, |hash, &byte| fnv(hash, byte)))
+}
+
+/// The hash of each word with the space after it.
+pub(crate) fn word_hashes(words: &Words) -> impl Iterator<Item = u64> {
+    let mut hash = FNV_START;
+    words.text.bytes().filter_map(move |byte| {
+        hash = fnv(hash, byte);
+        (byte == b' ').then(|| mix(std::mem::replace(&mut hash, FNV_START)))
+    })
+}
+
+const FNV_START: u64 = 0xCBF2_9CE4_8422_2325;
+
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
 }
 
 /// Spreads every bit over all others (the finaliser of `SplitMix64`).
@@ -199,6 +210,8 @@ mod tests {
     #[test]
     fn hashes_are_pinned() {
         // A changed hash would move records of everybody's stable split.
+        let single: Vec<u64> = word_hashes(&Words::of("fever of")).collect();
+        assert_eq!(single, ["fever ", "of "].map(|word| hash_bytes(word.as_bytes())));
         assert_eq!(hash_words(&Words::of("Fever of unknown")), 2_102_804_815_319_380_146);
     }
 
