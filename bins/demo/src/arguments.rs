@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME|PATH", default_value = "smollm2-135m-instruct")]
     pub(crate) base_model: String,
     /// Passes over the training file.
-    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
     pub(crate) epochs: u32,
 }
 
