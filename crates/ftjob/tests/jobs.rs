@@ -1,7 +1,10 @@
 //! Every step of a job against a service with queued answers.
 
 #[path = "../../transport/tests/support/mod.rs"]
-#[expect(dead_code, reason = "what other crates' tests need of the shared double is not needed here")]
+#[expect(
+    dead_code,
+    reason = "what other crates' tests need of the shared double is not needed here"
+)]
 mod support;
 
 use std::sync::{Arc, Mutex, PoisonError};
