@@ -78,6 +78,9 @@ pub(crate) struct Arguments {
     /// The model to be tuned; its encoding counts the tokens, its price or speed makes the estimate.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     pub(crate) base_model: String,
+    /// Prices, limits and shutdown dates of models as TOML, in place of the bundled table.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) price_table: Option<PathBuf>,
     /// How many threads judge and count [default: one for each core]; the files are the same with any number.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZero<usize>>,

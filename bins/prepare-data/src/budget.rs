@@ -1,9 +1,40 @@
-//! What training on the prepared files will cost.
+//! What training on the prepared files will cost, and asking the model afterwards.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use cli::{Exit, Failure, ResultExt};
 use tokens::{ModelRow, PriceTable, default_epochs};
 
 use crate::counter::Counter;
-use crate::report::Budget;
+use crate::report::{Asking, Budget, SideTokens};
+
+/// How many questions the cost of asking is given for.
+const QUESTIONS: u64 = 1000;
+
+/// The price table at `path`, or the bundled one.
+pub(crate) fn price_table(path: Option<&Path>) -> Result<PriceTable, Failure> {
+    let Some(path) = path else { return Ok(PriceTable::bundled()) };
+    let named = || format!("--price-table: {}", path.display());
+    let text = fs::read_to_string(path).with_context(named).or_exit(Exit::Usage)?;
+    PriceTable::from_toml(&text).with_context(named).or_exit(Exit::BadData)
+}
+
+/// What it costs to ask the tuned `model` questions like those of the training examples.
+pub(crate) fn asking(
+    model: &str,
+    prices: &PriceTable,
+    (examples, tokens): (usize, SideTokens),
+) -> Option<Asking> {
+    let row = prices.model(model)?;
+    let mean = |tokens: u64| tokens.div_ceil(examples.max(1) as u64);
+    let answers = tokens.reasoning + tokens.response;
+    // The system prompt and the frame are read with each question.
+    let [input, output] = [tokens.total.saturating_sub(answers), answers].map(mean);
+    let usd = row.inference_cost(input * QUESTIONS, output * QUESTIONS)?.0;
+    Some(Asking { questions: QUESTIONS, input_tokens: input, output_tokens: output, usd })
+}
 
 /// The estimate for training `model`, which `counter` counts for, on `examples` examples of together `tokens` tokens.
 pub(crate) fn budget(
@@ -14,7 +45,8 @@ pub(crate) fn budget(
 ) -> Budget {
     if let Some(tokens_per_second) = counter.tokens_per_second() {
         let seconds_per_epoch = tokens as f64 / tokens_per_second;
-        return Budget::Time { tokens, tokens_per_second, seconds_per_epoch };
+        let epochs = default_epochs(examples);
+        return Budget::Time { tokens, tokens_per_second, seconds_per_epoch, epochs };
     }
     let Some(row) = prices.model(model) else {
         let reason = if engine::models::find(model).is_some() {

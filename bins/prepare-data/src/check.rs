@@ -13,8 +13,9 @@ use cli::{Environment, Exit, Failure, ResultExt, Terminal};
 use dataset::{ChatReader, CheckedChat, ContentHash, Limits, Output, commit, content_text};
 use serde::Serialize;
 use serde_json::Value;
-use tokens::{Message, PriceTable, default_epochs};
+use tokens::{Message, default_epochs};
 
+use crate::budget::price_table;
 use crate::counter::Counter;
 use crate::input::{Input, Source};
 use crate::phi::{self, Identified, Phi};
@@ -37,6 +38,9 @@ pub(crate) struct CheckArguments {
     /// The model to be tuned; its encoding counts the tokens.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m-instruct")]
     base_model: String,
+    /// Prices, limits and shutdown dates of models as TOML, in place of the bundled table.
+    #[arg(long, value_name = "FILE")]
+    price_table: Option<PathBuf>,
     /// What to do about identifiers of patients: say how many there are, or name them and fail.
     #[arg(long, default_value = "report", value_name = "report|fail", value_parser = phi)]
     phi: Phi,
@@ -97,7 +101,7 @@ pub(crate) fn check(
     if arguments.write.is_some() && arguments.files.len() > 1 {
         return Err(Failure::new(Exit::Usage, anyhow!("--write needs a single FILE")));
     }
-    let prices = PriceTable::bundled();
+    let prices = price_table(arguments.price_table.as_deref())?;
     let models_dir = environment.cache_dir().join("models");
     let counter = Counter::for_model(&arguments.base_model, &models_dir)?;
     let limit = prices.model(&arguments.base_model).and_then(|row| row.max_training_tokens);

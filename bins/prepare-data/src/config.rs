@@ -9,9 +9,11 @@ use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt};
 use dataset::{FieldNames, Fraction};
 use template::{SYSTEM_PROMPT, Template};
+use tokens::PriceTable;
 
 use crate::against::AgainstArguments;
 use crate::arguments::{Arguments, Splitting};
+use crate::budget::price_table;
 use crate::input::Source;
 use crate::phi::Phi;
 
@@ -32,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) system_prompt: String,
     pub(crate) base_model: String,
     pub(crate) models_dir: PathBuf,
+    pub(crate) prices: PriceTable,
     pub(crate) against: AgainstArguments,
     pub(crate) phi: Phi,
     pub(crate) threads: NonZero<usize>,
@@ -68,6 +71,7 @@ impl Config {
                 .context("--template")
                 .or_exit(Exit::Usage)?,
             base_model: arguments.base_model,
+            prices: price_table(arguments.price_table.as_deref())?,
             models_dir: environment.cache_dir().join("models"),
             against: arguments.against,
             phi: arguments.phi,

@@ -32,7 +32,7 @@ pub use crate::input::Source;
 pub use crate::manifest::MANIFEST_VERSION;
 pub use crate::phi::Phi;
 pub use crate::report::{
-    Budget, ContaminatedRecord, ContaminationReport, IdentifierPlace, IdentifierReport,
+    Asking, Budget, ContaminatedRecord, ContaminationReport, IdentifierPlace, IdentifierReport,
     InputReport, NearPair, REPORT_VERSION, RecordPlace, RejectedRecord, RepeatReport, Report,
     SideTokens, TokenReport,
 };

@@ -64,6 +64,8 @@ pub struct Report {
     pub tokens: TokenReport,
     /// What training will cost.
     pub budget: Budget,
+    /// What asking the tuned model will cost, where prices are known.
+    pub asking: Option<Asking>,
 }
 
 /// An input that was read.
@@ -222,6 +224,19 @@ pub struct SideTokens {
     pub over_limit: u64,
 }
 
+/// What asking the tuned model will cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Asking {
+    /// For how many questions.
+    pub questions: u64,
+    /// The mean tokens of a question, with the system prompt and what frames the messages.
+    pub input_tokens: u64,
+    /// The mean tokens of reasoning and response.
+    pub output_tokens: u64,
+    /// What all the questions cost together.
+    pub usd: f64,
+}
+
 /// What training on the file will cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -250,6 +265,8 @@ pub enum Budget {
         tokens_per_second: f64,
         /// Tokens divided by that.
         seconds_per_epoch: f64,
+        /// Epochs by the published rule for this many examples.
+        epochs: u32,
     },
     /// Neither is known.
     Unknown {

@@ -62,7 +62,18 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     if report.valid > 0 {
         token_line(text, "validation", &tokens.valid, report.valid)?;
     }
-    budget(text, &report.budget)
+    budget(text, &report.budget)?;
+    if let Some(asking) = &report.asking {
+        writeln!(
+            text,
+            "Asking it costs about ${:.2} for {}, each {} tokens in and {} out",
+            asking.usd,
+            count(asking.questions, "question"),
+            number(asking.input_tokens),
+            number(asking.output_tokens),
+        )?;
+    }
+    Ok(())
 }
 
 fn side(text: &mut String, name: &str, count: u64, file: Option<&Written>) -> std::fmt::Result {
@@ -94,14 +105,16 @@ fn budget(text: &mut String, budget: &Budget) -> std::fmt::Result {
         Budget::Cost { model, tokens, epochs, usd_per_million, usd, as_of } => writeln!(
             text,
             "Training {model} costs {} x {} x ${usd_per_million:.2} a million = ${usd:.2} \
-             (prices of {as_of}, epochs as the service chooses them)",
+             (prices of {as_of}, epochs by the published rule)",
             count(*tokens, "token"),
             count(u64::from(*epochs), "epoch"),
         ),
-        Budget::Time { tokens, tokens_per_second, seconds_per_epoch } => writeln!(
+        Budget::Time { tokens, tokens_per_second, seconds_per_epoch, epochs } => writeln!(
             text,
-            "Training here takes about {} an epoch: {} tokens at {tokens_per_second:.0} tokens/s",
+            "Training here takes about {} an epoch, {} for {}: {} tokens at {tokens_per_second:.0} tokens/s",
             duration(*seconds_per_epoch),
+            duration(*seconds_per_epoch * f64::from(*epochs)),
+            count(u64::from(*epochs), "epoch"),
             number(*tokens),
         ),
         Budget::Unknown { reason } => writeln!(text, "Training: {reason}"),

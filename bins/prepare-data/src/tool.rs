@@ -42,7 +42,7 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
 }
 
 fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let prices = PriceTable::bundled();
+    let prices = &config.prices;
     let counter = Counter::for_model(&config.base_model, &config.models_dir)?;
     let mut gathered = gather(config, &counter, terminal)?;
     warnings::rejections(&gathered.tally, terminal);
@@ -50,14 +50,14 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         return Err(nothing_usable(gathered)?);
     }
     let (split, repeats) = sides(config, &mut gathered)?;
-    let mut report = report(config, &prices, &counter, (&gathered, &split, repeats));
+    let mut report = report(config, prices, &counter, (&gathered, &split, repeats));
     if config.phi == Phi::Fail && !gathered.identified.is_empty() {
         return Err(identified(config, &report, terminal)?);
     }
     if !config.dry_run {
         write(config, &mut gathered, &split, &mut report)?;
     }
-    warnings::files(config, &report, &prices, terminal);
+    warnings::files(config, &report, prices, terminal);
     let text = if config.json { json(&report)? } else { summary(&report) };
     terminal.out.write_all(text.as_bytes())?;
     Ok(())
@@ -135,6 +135,7 @@ fn report(
             train,
             valid,
         },
+        asking: budget::asking(&config.base_model, prices, (split.train.len(), train)),
         budget: budget::budget(
             &config.base_model,
             counter,

@@ -99,7 +99,8 @@ fn good_records_become_two_files() {
     Tokens for gpt-4.1-mini, counted by o200k_base
       training         1,470  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
       validation         490  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
-    Training gpt-4.1-mini-2025-04-14 costs 1,470 tokens x 6 epochs x $5.00 a million = $0.04 (prices of 2026-11-22, epochs as the service chooses them)
+    Training gpt-4.1-mini-2025-04-14 costs 1,470 tokens x 6 epochs x $5.00 a million = $0.04 (prices of 2026-11-22, epochs by the published rule)
+    Asking it costs about $0.10 for 1,000 questions, each 89 tokens in and 9 out
     --- err
     warning: gpt-4.1-mini-2025-04-14 and models tuned from it stop answering on 2027-01-14
     "#);
@@ -419,6 +420,34 @@ fn a_model_on_this_machine_counts_with_its_own_tokenizer() {
     assert_eq!(report["tokens"]["doubt"], serde_json::Value::Null);
     // Far more tokens than an encoding with 200,000 entries needs.
     assert!(report["tokens"]["train"]["total"].as_u64() > Some(400), "{report}");
+}
+
+#[test]
+fn a_price_table_of_the_users_own_is_used_or_named() {
+    let bench = Bench::new(&records(12));
+    let run = |table: &str| {
+        fs::write(bench.path("p.toml"), table).unwrap();
+        bench.run(&["--dry-run", "--base-model", "gpt-4.1", "--price-table", &bench.path("p.toml")])
+    };
+    let row = |price: &str| {
+        format!(
+            "version = 1\nas_of = \"2026-12-01\"\n[[model]]\nid = \"gpt-4.1\"\nfine_tunable = true\n\
+             source = \"a test\"\ntraining_usd_per_million = {price}\n"
+        )
+    };
+    let printed = run(&row("100.0"));
+    assert!(printed.contains("x $100.00 a million"), "{printed}");
+    assert!(printed.contains("prices of 2026-12-01"), "{printed}");
+    assert!(!printed.contains("Asking"), "{printed}");
+    insta::assert_snapshot!(run(&row("-1.0")), @r"
+    exit 3
+    --- out
+    --- err
+    error: --price-table: ~/p.toml: price table: model `gpt-4.1`: `training_usd_per_million` is not a price
+    ");
+    fs::remove_file(bench.path("p.toml")).unwrap();
+    let absent = bench.run(&["--dry-run", "--price-table", &bench.path("p.toml")]);
+    assert!(absent.starts_with("exit 2") && absent.contains("--price-table: ~/p.toml"), "{absent}");
 }
 
 const CHAT: &str = r#"{"messages": [{"role": "user", "content": "Fever?"}, {"role": "assistant", "content": "Rest."}]}"#;
