@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// How often a request that had no answer, or one that says to come back, is repeated.
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     pub(crate) retries: u32,
+    /// Prices, limits and shutdown dates of models as TOML, in place of the bundled table.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) price_table: Option<PathBuf>,
     /// Do not ask before spending money.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -6,9 +6,11 @@ use std::time::Duration;
 use cli::{Environment, Failure};
 use connect::BaseModel;
 use ftjob::Recipe;
+use tokens::PriceTable;
 use transport::Endpoint;
 
 use crate::arguments::{Arguments, Choice};
+use crate::price;
 
 /// The original's model is shut down; this one is its size and could be trained the longest.
 const SERVICE_MODEL: &str = "gpt-4.1-mini-2025-04-14";
@@ -26,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) valid: Option<PathBuf>,
     pub(crate) poll: Duration,
     pub(crate) retries: u32,
+    pub(crate) prices: PriceTable,
     pub(crate) yes: bool,
     pub(crate) runs_dir: PathBuf,
     pub(crate) model_file: PathBuf,
@@ -68,6 +71,7 @@ impl Config {
             valid: arguments.valid.or_else(looked_for),
             poll: Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
             retries: arguments.retries,
+            prices: price::table(arguments.price_table.as_deref())?,
             yes: arguments.yes,
             runs_dir: arguments.runs_dir,
             model_file: arguments.model_file,

@@ -1,13 +1,23 @@
 //! What a job at a service will cost, and the question before it is spent.
 
+use std::fs;
 use std::io::BufRead;
+use std::path::Path;
 
-use anyhow::anyhow;
-use cli::{Exit, Failure, Terminal};
+use anyhow::{Context, anyhow};
+use cli::{Exit, Failure, ResultExt, Terminal};
 use tokens::{ChatConstants, Encoding, ModelRow, PriceTable, default_epochs};
 
 use crate::config::{Config, Place};
 use crate::examples::{Counter, Examples};
+
+/// The price table at `path`, or the bundled one.
+pub(crate) fn table(path: Option<&Path>) -> Result<PriceTable, Failure> {
+    let Some(path) = path else { return Ok(PriceTable::bundled()) };
+    let named = || format!("--price-table: {}", path.display());
+    let text = fs::read_to_string(path).with_context(named).or_exit(Exit::Usage)?;
+    PriceTable::from_toml(&text).with_context(named).or_exit(Exit::BadData)
+}
 
 /// What counts a service's tokens, where the model's encoding is known.
 pub(crate) fn counter(config: &Config, prices: &PriceTable) -> Option<Counter> {
@@ -113,6 +123,7 @@ mod tests {
             valid: None,
             poll: std::time::Duration::ZERO,
             retries: 0,
+            prices: PriceTable::bundled(),
             yes,
             runs_dir: "r".into(),
             model_file: "m".into(),
@@ -121,6 +132,20 @@ mod tests {
         let terminal = &mut Terminal { in_is_terminal, ..Terminal::plain(&mut out, &mut err) };
         let asked = consent(&config, "about 5 USD", &mut answer.as_bytes(), terminal);
         Ok((asked.map_err(|failure| failure.exit()), String::from_utf8(err)?))
+    }
+
+    #[test]
+    fn a_price_table_that_is_absent_or_bad_is_named() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("p.toml");
+        let exit = |path: &Path| table(Some(path)).map_err(|failure| failure.exit()).err();
+        assert_eq!(exit(&path), Some(Exit::Usage));
+        fs::write(&path, "version = 1\nas_of = \"soon\"\n")?;
+        assert_eq!(exit(&path), Some(Exit::BadData));
+        fs::write(&path, "version = 1\nas_of = \"2026-12-01\"\n")?;
+        assert_eq!(exit(&path), None);
+        assert_eq!(table(Some(&path)).map_err(|failure| failure.exit()).unwrap().models, []);
+        Ok(())
     }
 
     #[test]

@@ -59,10 +59,10 @@ fn resolve_and_train(
 
 fn train(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     announce(config, terminal)?;
-    let prices = PriceTable::bundled();
-    price::check_model(config, &prices)?;
+    let prices = &config.prices;
+    price::check_model(config, prices)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let files = runtime.block_on(Files::read(config, &prices))?;
+    let files = runtime.block_on(Files::read(config, prices))?;
     let found = service::find(&config.place, terminal)?;
     let ledger = files.ledger(config, &found)?;
     if !ledger.is_resumed() {
@@ -72,7 +72,7 @@ fn train(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
                 "note: the same was trained before, as {model}; training it again"
             )?;
         }
-        let estimate = price::estimate(config, &files.train, &prices);
+        let estimate = price::estimate(config, &files.train, prices);
         price::consent(config, &estimate, &mut std::io::stdin().lock(), terminal)?;
     }
     runtime.block_on(train_at(config, &files, found, ledger, terminal))
