@@ -49,6 +49,22 @@ impl FileStatus {
     }
 }
 
+/// How long a file is kept: <https://platform.openai.com/docs/api-reference/files/create>.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpiresAfter {
+    /// What the time counts from, always `created_at`.
+    pub anchor: String,
+    /// How many seconds later the file goes away.
+    pub seconds: i64,
+}
+
+impl ExpiresAfter {
+    /// A time of `seconds` from the file's creation.
+    pub fn seconds(seconds: i64) -> Self {
+        Self { anchor: "created_at".to_owned(), seconds }
+    }
+}
+
 /// A file as the service knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileObject {

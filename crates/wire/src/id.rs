@@ -96,3 +96,11 @@ id! {
     /// The id of a fine-tuning job, such as `ftjob-abc123`.
     JobId
 }
+id! {
+    /// The id of an upload in parts, such as `upload_abc123`.
+    UploadId
+}
+id! {
+    /// The id of one part of an upload, such as `part_abc123`.
+    PartId
+}

@@ -21,6 +21,7 @@ mod id;
 pub mod error;
 pub mod page;
 pub mod file;
+pub mod upload;
 pub mod job;
 pub mod event;
 pub mod checkpoint;
@@ -34,11 +35,12 @@ pub use chat::{
 pub use checkpoint::Checkpoint;
 pub use error::{ErrorBody, ServiceError};
 pub use event::{Event, EventLevel, EventType, Metrics};
-pub use file::{FileObject, FileStatus, Purpose};
-pub use id::{FileId, InvalidId, JobId};
+pub use file::{ExpiresAfter, FileObject, FileStatus, Purpose};
+pub use id::{FileId, InvalidId, JobId, PartId, UploadId};
 pub use job::{
     Auto, CreateJob, Hyperparameters, Job, JobError, JobStatus, Method, MethodSettings, MethodType,
 };
 pub use lenient::Extra;
 pub use model::{Deleted, Model};
 pub use page::Page;
+pub use upload::{CompleteUpload, CreateUpload, Upload, UploadPart, UploadStatus};
