@@ -1,0 +1,79 @@
+//! Counts of values in intervals of one width.
+
+use crate::scale::round_up;
+
+/// About how many intervals there are.
+const INTERVALS: f64 = 40.0;
+/// How far beyond the bulk of the values the intervals go; the few values beyond are counted in one number.
+const REACH: f64 = 1.5;
+
+/// How many values lie in each interval from zero on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bins {
+    /// The intervals' width.
+    pub width: f64,
+    /// Values in each interval; the first starts at zero, and each holds its lower end.
+    pub counts: Vec<u64>,
+    /// Values beyond the last interval.
+    pub beyond: u64,
+    /// The greatest value.
+    pub max: u64,
+}
+
+impl Bins {
+    /// Counts `values` in intervals of a round width.
+    ///
+    /// The intervals reach over all values, unless a few of them, less than one in a hundred, lie far beyond the others.
+    pub fn of(values: &[u64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let max = sorted.last().copied().unwrap_or(0);
+        let bulk = sorted.get((sorted.len().saturating_sub(1)) * 99 / 100).copied().unwrap_or(0);
+        let far = (max as f64) > bulk as f64 * REACH * 2.0;
+        let reach = if far { bulk as f64 * REACH } else { max as f64 };
+        let width = round_up(((reach + 1.0) / INTERVALS).max(1.0));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 50")]
+        let intervals = ((reach + 1.0) / width).ceil().clamp(1.0, 50.0) as usize;
+        let mut counts = vec![0; intervals];
+        let mut beyond = 0;
+        for value in sorted {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "values are not negative, and a cast of what is too large saturates"
+            )]
+            let interval = (value as f64 / width) as usize;
+            *counts.get_mut(interval).unwrap_or(&mut beyond) += 1;
+        }
+        Self { width, counts, beyond, max }
+    }
+
+    /// Where the last interval ends.
+    pub fn end(&self) -> f64 {
+        self.width * self.counts.len() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_counted_once() {
+        for values in
+            [vec![], vec![0], vec![7; 3], (0..1000).collect(), vec![1, u64::MAX], vec![u64::MAX]]
+        {
+            let bins = Bins::of(&values);
+            let counted = bins.counts.iter().sum::<u64>() + bins.beyond;
+            assert_eq!(counted, values.len() as u64, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_values_far_off_do_not_flatten_the_others() {
+        let mut values: Vec<u64> = (0..500).map(|value| 300 + value % 200).collect();
+        values.push(60_000);
+        let bins = Bins::of(&values);
+        assert_eq!((bins.beyond, bins.max, bins.end()), (1, 60_000, 760.0));
+    }
+}
