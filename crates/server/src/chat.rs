@@ -32,34 +32,25 @@ const WITHOUT_EFFECT: [&str; 4] =
     ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
 
 /// Parameters of the dialect that only a value without effect is accepted for.
-const UNSUPPORTED: [(&str, HasNoEffect); 20] = [
+const UNSUPPORTED: [(&str, HasNoEffect); 15] = [
     ("audio", |_| false),
-    ("frequency_penalty", is_zero),
     ("function_call", |value| value == "none"),
     ("functions", is_empty),
-    ("logit_bias", is_empty),
-    ("logprobs", |value| *value == Value::Bool(false)),
     ("metadata", is_empty),
     ("modalities", |value| value.as_array().is_some_and(|kinds| kinds == &["text"])),
     ("moderation", |_| false),
     ("parallel_tool_calls", Value::is_boolean),
     ("prediction", |_| false),
-    ("presence_penalty", is_zero),
     ("reasoning_effort", |_| false),
     ("response_format", |value| value.get("type").is_some_and(|kind| kind == "text")),
     ("service_tier", |value| value == "auto" || value == "default"),
     ("store", |value| *value == Value::Bool(false)),
     ("tool_choice", |value| value == "none" || value == "auto"),
     ("tools", is_empty),
-    ("top_logprobs", is_zero),
     ("verbosity", |value| value == "medium"),
 ];
 
 type HasNoEffect = fn(&Value) -> bool;
-
-fn is_zero(value: &Value) -> bool {
-    value.as_f64() == Some(0.0)
-}
 
 fn is_empty(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
@@ -70,6 +61,18 @@ impl Question {
     /// Checks `request`; `random` is the seed where it names none.
     pub(crate) fn new(request: ChatRequest, random: u64) -> Result<Self, Fault> {
         check_extra(&request)?;
+        let unsupported = [
+            ("logprobs", request.logprobs == Some(true)),
+            ("top_logprobs", request.top_logprobs.is_some_and(|count| count > 0)),
+            ("frequency_penalty", request.frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
+            ("presence_penalty", request.presence_penalty.is_some_and(|penalty| penalty != 0.0)),
+            ("logit_bias", request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty())),
+            ("top_k", request.top_k.is_some()),
+            ("repetition_penalty", request.repetition_penalty.is_some()),
+        ];
+        if let Some((name, _)) = unsupported.iter().find(|(_, asked)| *asked) {
+            return Err(Fault::unsupported(*name, "is not supported by this server"));
+        }
         if request.n.is_some_and(|n| n != 1) {
             return Err(Fault::unsupported("n", "has only the value 1 here"));
         }
@@ -208,7 +211,7 @@ mod tests {
         insta::assert_snapshot!(check(r#","logprobs":true"#), @r#""logprobs" "unsupported_parameter""#);
         insta::assert_snapshot!(check(r#","presence_penalty":0.5"#), @r#""presence_penalty" "unsupported_parameter""#);
         insta::assert_snapshot!(check(r#","response_format":{"type":"json_object"}"#), @r#""response_format" "unsupported_parameter""#);
-        insta::assert_snapshot!(check(r#","top_k":3"#), @r#""top_k" "unknown_parameter""#);
+        insta::assert_snapshot!(check(r#","top_k":3"#), @r#""top_k" "unsupported_parameter""#);
         insta::assert_snapshot!(check(r#","temperature":2.5"#), @r#""temperature" "invalid_value""#);
         insta::assert_snapshot!(check(r#","max_tokens":0"#), @r#""max_tokens" "invalid_value""#);
         insta::assert_snapshot!(check(r#","stop":["a","b","c","d","e"]"#), @r#""stop" "invalid_value""#);

@@ -6,7 +6,10 @@ use async_openai::traits::RequestOptionsBuilder as _;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use wire::{ChatCompletion, ChatRequest, StreamOptions};
+use wire::{
+    ChatCompletion, ChatRequest, Completion, CompletionRequest, StreamOptions, TokenizeRequest,
+    Tokenized, TokenizerInfo,
+};
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{Cause, Error, Misread};
@@ -14,7 +17,7 @@ use crate::exchange::{Answer, Exchange, Want, unbuilt};
 use crate::retry::{Repeat, Retry};
 use crate::route::Route;
 use crate::sleeper::Sleeper;
-use crate::stream::{ChatStream, Events};
+use crate::stream::{ChatStream, CompletionStream, Events};
 use crate::upload::Upload;
 
 /// How a client behaves, whatever it asks.
@@ -204,6 +207,54 @@ impl Client {
         let request =
             ChatRequest { stream: Some(true), stream_options: Some(usage), ..request.clone() };
         Ok(ChatStream::new(self.stream(&Route::new(["chat", "completions"])?, &request).await?))
+    }
+
+    /// Asks for whole completions.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn complete(&self, request: &CompletionRequest) -> Result<Completion, Error> {
+        let request =
+            CompletionRequest { stream: Some(false), stream_options: None, ..request.clone() };
+        self.post(&Route::new(["completions"])?, &request, Repeat::Always).await
+    }
+
+    /// Asks for completions in chunks, the last of which tells the tokens used.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn complete_stream(
+        &self,
+        request: &CompletionRequest,
+    ) -> Result<CompletionStream, Error> {
+        let usage = StreamOptions { include_usage: Some(true), ..StreamOptions::default() };
+        let request = CompletionRequest {
+            stream: Some(true),
+            stream_options: Some(usage),
+            ..request.clone()
+        };
+        let events = self.stream(&Route::new(["completions"])?, &request).await?;
+        Ok(CompletionStream::new(events))
+    }
+
+    /// Asks for the tokens of a text or a conversation, which only servers of models at home tell.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn tokenize(&self, request: &TokenizeRequest) -> Result<Tokenized, Error> {
+        self.post(&Route::new(["tokenize"])?, request, Repeat::Always).await
+    }
+
+    /// Asks what the tokenizer of `model` is, which only servers of models at home tell.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn tokenizer_info(&self, model: &str) -> Result<TokenizerInfo, Error> {
+        self.get(&Route::new(["tokenizer_info"])?.with("model", model)).await
     }
 
     async fn fetch(&self, route: &Route, want: Want) -> Result<Answer, Error> {

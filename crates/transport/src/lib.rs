@@ -38,5 +38,5 @@ pub use key::{InvalidKey, Key};
 pub use retry::{Repeat, Retry, Trouble};
 pub use route::Route;
 pub use sleeper::Sleeper;
-pub use stream::{ChatStream, Events};
+pub use stream::{ChatStream, CompletionStream, Events};
 pub use upload::Upload;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventsource_stream::{Event, EventStreamError, Eventsource};
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
-use wire::{ChatChunk, ErrorBody};
+use wire::{ChatChunk, Completion, ErrorBody};
 
 use crate::client::Shared;
 use crate::error::{Cause, Error, Misread};
@@ -126,6 +126,35 @@ impl ChatStream {
         let chunk: ChatChunk = serde_json::from_value(value)
             .map_err(|error| self.events.misread(Misread::of(&error)))?;
         self.finished |= chunk.choices.iter().any(|choice| choice.ended().is_some());
+        Ok(Some(chunk))
+    }
+}
+
+/// Completions as they are written.
+#[derive(Debug)]
+pub struct CompletionStream {
+    events: Events,
+    finished: bool,
+}
+
+impl CompletionStream {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, finished: false }
+    }
+
+    /// The next chunk, or `None` after whole completions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Events::next`]; also [`Error::Cut`] where the service says `[DONE]` although no chunk gave a reason for an
+    /// end.
+    pub async fn next(&mut self) -> Result<Option<Completion>, Error> {
+        let Some(value) = self.events.next().await? else {
+            return if self.finished { Ok(None) } else { Err(Error::Cut) };
+        };
+        let chunk: Completion = serde_json::from_value(value)
+            .map_err(|error| self.events.misread(Misread::of(&error)))?;
+        self.finished |= chunk.choices.iter().any(|choice| choice.finish_reason.is_some());
         Ok(Some(chunk))
     }
 }

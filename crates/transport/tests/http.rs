@@ -300,6 +300,53 @@ fn request() -> wire::ChatRequest {
     wire::ChatRequest::new("m", vec![wire::ChatMessage::new(wire::Role::User, "hi")])
 }
 
+#[tokio::test]
+async fn completions_and_tokens_are_asked_for_below_the_base_url() -> anyhow::Result<()> {
+    let replies = [
+        Reply::json(
+            200,
+            &json!({"choices": [{"text": "b", "logprobs": {"token_logprobs": [-0.5]}}]}),
+        ),
+        Reply::json(200, &json!({"tokens": [5, 6]})),
+        Reply::json(200, &json!({"eos_token": {"content": "<end>"}})),
+        Reply::events(
+            "data: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        ),
+        Reply::events("data: {\"choices\":[{\"text\":\"b\"}]}\n\ndata: [DONE]\n\n"),
+    ];
+    let fixture = Fixture::new(replies).await?;
+    let client = &fixture.client;
+    let request = wire::CompletionRequest {
+        max_tokens: Some(1),
+        echo: Some(true),
+        ..wire::CompletionRequest::new("m", wire::Prompt::Tokens(vec![1, 2]))
+    };
+    let whole = client.complete(&request).await?;
+    let logprobs = whole.choices[0].logprobs.as_ref().expect("the service told them");
+    assert_eq!(logprobs.token_logprobs, [Some(-0.5)]);
+    let text = wire::TokenizeRequest { prompt: Some("a".to_owned()), ..Default::default() };
+    assert_eq!(client.tokenize(&text).await?.tokens, [5, 6]);
+    assert_eq!(client.tokenizer_info("a b").await?.eos_token.as_deref(), Some("<end>"));
+    let mut stream = client.complete_stream(&request).await?;
+    assert_eq!(
+        stream.next().await?.map(|chunk| chunk.choices[0].text.clone()).as_deref(),
+        Some("b")
+    );
+    assert!(stream.next().await?.is_none());
+    let mut cut = client.complete_stream(&request).await?;
+    assert!(cut.next().await?.is_some());
+    assert!(matches!(cut.next().await, Err(Error::Cut)));
+    let asked = fixture.double.lines();
+    assert_eq!(
+        asked[..3],
+        ["POST /v1/completions", "POST /v1/tokenize", "GET /v1/tokenizer_info?model=a+b"]
+    );
+    let body: Value = serde_json::from_str(&fixture.double.asked()[0].body)?;
+    assert_eq!(body["prompt"], json!([1, 2]));
+    assert_eq!(body["stream"], false);
+    Ok(())
+}
+
 async fn streamed(events: &str) -> anyhow::Result<(String, Option<Error>)> {
     let fixture = Fixture::new([Reply::events(events)]).await?;
     let mut stream = fixture.client.chat_stream(&request()).await?;

@@ -1,9 +1,12 @@
 //! Chat completions: <https://platform.openai.com/docs/api-reference/chat/object>.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::lenient::{Extra, soft, text, whole_or_zero};
+use crate::logprobs::ChatLogprobs;
 use crate::open::open_enum;
 
 open_enum! {
@@ -167,6 +170,27 @@ pub struct ChatRequest {
     /// What to send in a stream beside the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_options: Option<StreamOptions>,
+    /// Whether to tell the log-probabilities of the answer's tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<bool>,
+    /// How many of the likeliest tokens to tell at each place, 0 to 20; asks for `logprobs` as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_logprobs: Option<u64>,
+    /// What a token loses for each time that the answer has it, -2 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f64>,
+    /// What a token loses once the answer has it, -2 to 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f64>,
+    /// What to add to the logits of single tokens, by their ids, -100 to 100 each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// Draws among so many of the likeliest tokens; not `OpenAI`'s, but many servers' of models at home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u64>,
+    /// Divides the logits of tokens that conversation or answer have, above 0; not `OpenAI`'s either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
     /// Fields that are not named above.
     #[serde(flatten)]
     pub extra: Extra,
@@ -187,6 +211,13 @@ impl ChatRequest {
             n: None,
             stream: None,
             stream_options: None,
+            logprobs: None,
+            top_logprobs: None,
+            frequency_penalty: None,
+            presence_penalty: None,
+            logit_bias: None,
+            top_k: None,
+            repetition_penalty: None,
             extra: Extra::new(),
         }
     }
@@ -273,6 +304,9 @@ pub struct ChatChoice {
     /// Why it ended.
     #[serde(default, deserialize_with = "soft")]
     pub finish_reason: Option<FinishReason>,
+    /// The tokens' log-probabilities, where they were asked for.
+    #[serde(default, deserialize_with = "soft")]
+    pub logprobs: Option<ChatLogprobs>,
     /// Fields that are not named above.
     #[serde(flatten)]
     pub extra: Extra,
@@ -316,6 +350,9 @@ pub struct ChunkChoice {
     /// Why the answer ended, in its last piece.
     #[serde(default, deserialize_with = "soft")]
     pub finish_reason: Option<FinishReason>,
+    /// The tokens' log-probabilities, where they were asked for.
+    #[serde(default, deserialize_with = "soft")]
+    pub logprobs: Option<ChatLogprobs>,
     /// Fields that are not named above.
     #[serde(flatten)]
     pub extra: Extra,

@@ -26,13 +26,17 @@ pub mod job;
 pub mod event;
 pub mod checkpoint;
 pub mod model;
+pub mod logprobs;
 pub mod chat;
+pub mod completion;
+pub mod tokenize;
 
 pub use chat::{
     ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChatMessage, ChatRequest, ChunkChoice,
     Content, ContentPart, FinishReason, Role, Stop, StreamOptions, Usage,
 };
 pub use checkpoint::Checkpoint;
+pub use completion::{Completion, CompletionChoice, CompletionRequest, Prompt};
 pub use error::{ErrorBody, ServiceError};
 pub use event::{Event, EventLevel, EventType, Metrics};
 pub use file::{ExpiresAfter, FileObject, FileStatus, Purpose};
@@ -41,6 +45,8 @@ pub use job::{
     Auto, CreateJob, Hyperparameters, Job, JobError, JobStatus, Method, MethodSettings, MethodType,
 };
 pub use lenient::Extra;
+pub use logprobs::{ChatLogprobs, CompletionLogprobs, TokenLogprob, TopLogprob};
 pub use model::{Deleted, Model};
 pub use page::Page;
+pub use tokenize::{TokenizeRequest, Tokenized, TokenizerInfo};
 pub use upload::{CompleteUpload, CreateUpload, Upload, UploadPart, UploadStatus};

@@ -32,6 +32,12 @@ const KEYS: &[&str] = &[
     "choices",
     "delta",
     "content",
+    "prompt",
+    "logprobs",
+    "token_logprobs",
+    "top_logprobs",
+    "tokens",
+    "text",
     "role",
     "finish_reason",
     "usage",
@@ -92,6 +98,10 @@ proptest! {
         survives::<wire::ChatCompletion>(&value);
         survives::<wire::ChatChunk>(&value);
         survives::<wire::ChatRequest>(&value);
+        survives::<wire::Completion>(&value);
+        survives::<wire::CompletionRequest>(&value);
+        survives::<wire::Tokenized>(&value);
+        survives::<wire::TokenizerInfo>(&value);
         survives::<wire::CreateJob>(&value);
         survives::<wire::ErrorBody>(&value);
     }

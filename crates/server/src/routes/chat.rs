@@ -72,7 +72,8 @@ async fn whole(head: Head, mut answer: Answer) -> Result<ChatCompletion, Fault> 
                     index: 0,
                     message,
                     finish_reason: Some(finish),
-                    extra: extra([("logprobs", Value::Null)]),
+                    logprobs: None,
+                    extra: Extra::new(),
                 };
                 return Ok(ChatCompletion {
                     id: head.id,
@@ -154,8 +155,8 @@ fn delta(role: Option<Role>, content: Option<String>) -> ChatDelta {
 }
 
 fn chunk(head: &Head, delta: ChatDelta, finish_reason: Option<FinishReason>) -> Value {
-    let extra = extra([("logprobs", Value::Null)]);
-    let choice = ChunkChoice { index: 0, delta, finish_reason, extra };
+    let choice =
+        ChunkChoice { index: 0, delta, logprobs: None, finish_reason, extra: Extra::new() };
     // Types of ours, whose names are all texts, always have a JSON form.
     serde_json::to_value(ChatChunk { choices: vec![choice], ..bare(head) }).unwrap_or_default()
 }
