@@ -1,9 +1,13 @@
 //! A model's shapes and constants, from its own metadata.
 
+mod architecture;
+mod rope;
 mod from_gguf;
 mod from_json;
 
+pub use architecture::Architecture;
 pub(crate) use from_json::OneOrMany;
+pub use rope::RopeScaling;
 
 /// Why a model's metadata cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -13,7 +17,7 @@ pub enum ConfigError {
     #[error("`{0}` is missing or has the wrong type")]
     Missing(String),
     /// A field of `config.json` is missing or has another type.
-    #[error("its fields are not those of a Llama: {0}")]
+    #[error("its fields are not those of a decoder: {0}")]
     Field(String),
     /// A value is impossible by itself or beside the others.
     #[error("`{key}` is {value}, {reason}")]
@@ -26,7 +30,9 @@ pub enum ConfigError {
         reason: &'static str,
     },
     /// The architecture is not supported.
-    #[error("the architecture `{architecture}` is not supported, only `llama` ({reason})")]
+    #[error(
+        "the architecture `{architecture}` is not supported, only llama, qwen2 and qwen3 are ({reason})"
+    )]
     Architecture {
         /// As the metadata call it.
         architecture: String,
@@ -36,14 +42,6 @@ pub enum ConfigError {
     /// The model uses something that the engine does not compute.
     #[error("the model uses {0}, which is not supported")]
     Unsupported(String),
-}
-
-/// The families of models whose layers the engine computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Architecture {
-    /// Llama and what is built like it: `SmolLM2`, `TinyLlama`.
-    Llama,
 }
 
 /// A model's shapes and constants.
@@ -67,6 +65,8 @@ pub struct ModelConfig {
     pub vocab: usize,
     /// The base of the rotary position angles.
     pub rope_theta: f32,
+    /// How those angles are stretched for longer texts.
+    pub rope_scaling: RopeScaling,
     /// What RMS normalisation adds to the mean square.
     pub rms_eps: f32,
     /// Whether the head is the embedding, transposed.
@@ -77,9 +77,9 @@ pub struct ModelConfig {
     pub bos: Option<u32>,
     /// The tokens that end an answer.
     pub eos: Vec<u32>,
-    /// Whether q, k and v add a bias (Qwen2); always false today.
+    /// Whether q, k and v add a bias (Qwen2).
     pub qkv_bias: bool,
-    /// Whether q and k are normalised per head (Qwen3); always false today.
+    /// Whether each head of q and k is normalised (Qwen3).
     pub qk_norm: bool,
 }
 
@@ -95,38 +95,53 @@ impl ModelConfig {
     }
 
     /// Each tensor that the model needs, with its shape, named as Transformers names them.
+    ///
+    /// One has no name there: `rope_freqs.weight`, see [`RopeScaling::Factors`].
     pub fn tensors(&self) -> impl Iterator<Item = (String, Vec<usize>)> + '_ {
+        let hidden = self.hidden;
+        let outside = [
+            ("model.embed_tokens.weight", vec![self.vocab, hidden], true),
+            ("model.norm.weight", vec![hidden], true),
+            ("lm_head.weight", vec![self.vocab, hidden], !self.tied_head),
+            (ROPE_FACTORS, vec![self.head_dim / 2], self.rope_scaling == RopeScaling::Factors),
+        ];
+        let outside = outside
+            .into_iter()
+            .filter_map(|(name, shape, needed)| needed.then(|| (name.to_owned(), shape)));
+        outside.chain((0..self.layers).flat_map(|layer| self.layer_tensors(layer)))
+    }
+
+    /// The tensors of one block.
+    fn layer_tensors(&self, layer: usize) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
         let (hidden, query, kv, inner) =
             (self.hidden, self.query_size(), self.kv_size(), self.intermediate);
-        let outside = [
-            ("model.embed_tokens.weight", vec![self.vocab, hidden]),
-            ("model.norm.weight", vec![hidden]),
-            ("lm_head.weight", vec![self.vocab, hidden]),
+        let (bias, norm) = (self.qkv_bias, self.qk_norm);
+        let parts = [
+            ("input_layernorm.weight", vec![hidden], true),
+            ("self_attn.q_proj.weight", vec![query, hidden], true),
+            ("self_attn.k_proj.weight", vec![kv, hidden], true),
+            ("self_attn.v_proj.weight", vec![kv, hidden], true),
+            ("self_attn.o_proj.weight", vec![hidden, query], true),
+            ("self_attn.q_proj.bias", vec![query], bias),
+            ("self_attn.k_proj.bias", vec![kv], bias),
+            ("self_attn.v_proj.bias", vec![kv], bias),
+            ("self_attn.q_norm.weight", vec![self.head_dim], norm),
+            ("self_attn.k_norm.weight", vec![self.head_dim], norm),
+            ("post_attention_layernorm.weight", vec![hidden], true),
+            ("mlp.gate_proj.weight", vec![inner, hidden], true),
+            ("mlp.up_proj.weight", vec![inner, hidden], true),
+            ("mlp.down_proj.weight", vec![hidden, inner], true),
         ];
-        let outside = outside.into_iter().take(if self.tied_head { 2 } else { 3 });
-        let inside = move |layer: usize| {
-            [
-                ("input_layernorm", vec![hidden]),
-                ("self_attn.q_proj", vec![query, hidden]),
-                ("self_attn.k_proj", vec![kv, hidden]),
-                ("self_attn.v_proj", vec![kv, hidden]),
-                ("self_attn.o_proj", vec![hidden, query]),
-                ("post_attention_layernorm", vec![hidden]),
-                ("mlp.gate_proj", vec![inner, hidden]),
-                ("mlp.up_proj", vec![inner, hidden]),
-                ("mlp.down_proj", vec![hidden, inner]),
-            ]
-            .map(|(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape))
-        };
-        outside
-            .map(|(name, shape)| (name.to_owned(), shape))
-            .chain((0..self.layers).flat_map(inside))
+        parts.into_iter().filter_map(move |(name, shape, needed)| {
+            needed.then(|| (format!("model.layers.{layer}.{name}"), shape))
+        })
     }
 
     /// Itself, where the numbers fit together.
-    fn checked(self) -> Result<Self, ConfigError> {
+    fn checked(mut self) -> Result<Self, ConfigError> {
         /// Above every model there is, and small enough that no product of two overflows.
         const LIMIT: usize = 1 << 28;
+        self.rope_scaling = self.rope_scaling.checked()?;
         let sizes = [
             ("hidden size", self.hidden),
             ("layers", self.layers),
@@ -143,7 +158,7 @@ impl ModelConfig {
                 return impossible(key, value as f64, "which is not from 1 to 268435456");
             }
         }
-        // Every other size must match a tensor in the file; the rotary table grows with this one alone.
+        // Every other size must match a tensor in the file; this one is only compared with.
         if self.max_positions == 0 || self.max_positions > 1 << 20 {
             return impossible(
                 "positions",
@@ -180,6 +195,9 @@ impl ModelConfig {
     }
 }
 
+/// llama.cpp's name of the tensor with one divisor of the rotary frequencies for each pair of channels.
+pub(crate) const ROPE_FACTORS: &str = "rope_freqs.weight";
+
 /// What Transformers and llama.cpp take where the metadata are silent.
 const DEFAULT_THETA: f64 = 10_000.0;
 
@@ -189,16 +207,6 @@ const DEFAULT_THETA: f64 = 10_000.0;
 )]
 fn narrow(value: f64) -> f32 {
     value as f32
-}
-
-fn refuse_architecture(architecture: &str) -> Result<(), ConfigError> {
-    let reason = match architecture {
-        "llama" => return Ok(()),
-        "qwen2" => "biases on q, k and v are not computed yet",
-        "qwen3" => "normalised q and k are not computed yet",
-        _ => "its layers are built in another way",
-    };
-    Err(ConfigError::Architecture { architecture: architecture.to_owned(), reason })
 }
 
 #[cfg(test)]

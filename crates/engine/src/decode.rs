@@ -30,6 +30,7 @@ struct Memory {
     normed: Buffer,
     /// q, k and v, `[T, heads D]` and `[heads, T, D]`.
     rows: Buffer,
+    unnormed: Buffer,
     heads: [Buffer; 3],
     /// The attention's output, `[H, T, D]`.
     attended: Buffer,
@@ -139,12 +140,8 @@ impl Memory {
         let first = cache.tokens();
         self.normed.resize(self.x.len());
         block.attention_norm.forward(pass.isa, &self.x, &mut self.normed);
-        let projections = [
-            (Projection::Query, Turn::ByPosition),
-            (Projection::Key, Turn::ByPosition),
-            (Projection::Value, Turn::Not),
-        ];
-        for ((projection, turn), heads) in projections.into_iter().zip(&mut self.heads) {
+        let projections = [Projection::Query, Projection::Key, Projection::Value];
+        for (projection, heads) in projections.into_iter().zip(&mut self.heads) {
             let width = block.projections[projection.index()].outputs();
             self.rows.resize(tokens * width);
             heads.resize(tokens * width);
@@ -155,7 +152,9 @@ impl Memory {
                 memory,
                 Output::to(&mut self.rows, width),
             );
-            pass.rope.to_heads(&self.rows, turn, first..first + tokens, heads);
+            let split = &block.splits[projection.index()];
+            let rows = [&mut self.rows, &mut self.unnormed];
+            split.forward((pass.isa, pass.rope), rows, first..first + tokens, heads);
         }
         let [queries, keys, values] = &self.heads;
         cache.put(index, [keys, values], tokens);

@@ -91,6 +91,12 @@ pub enum Error {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// A weight is infinite or not a number.
+    #[error("tensor `{name}` holds a number that is not finite")]
+    NotFinite {
+        /// The tensor's name, as Transformers calls it.
+        name: String,
+    },
     /// An adapter's files do not fit the model or are of a kind not supported.
     #[error("the adapter {} cannot be used", path.display())]
     Adapter {

@@ -19,6 +19,7 @@ pub(crate) mod linear;
 pub(crate) mod projection;
 pub(crate) mod rms_norm;
 pub(crate) mod rope;
+pub(crate) mod split;
 pub(crate) mod swiglu;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -29,7 +29,7 @@ pub mod rate;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Architecture, ConfigError, ModelConfig};
+pub use config::{Architecture, ConfigError, ModelConfig, RopeScaling};
 pub use error::Error;
 pub use evaluate::{Evaluation, evaluate};
 pub use example::Example;

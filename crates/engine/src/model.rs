@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, ROPE_FACTORS, RopeScaling};
 use crate::error::Error;
 use crate::kernels::Isa;
 use crate::layers::block::{Block, Pass};
 use crate::layers::embedding::Embedding;
 use crate::layers::linear::Linear;
 use crate::layers::rms_norm::RmsNorm;
-use crate::layers::rope::Rope;
+use crate::layers::rope::{Rope, Turn};
+use crate::layers::split::Split;
 use crate::lora::{Adapter, Projection};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
@@ -67,7 +68,7 @@ impl Model {
             name: options.name.clone().unwrap_or_else(file_name),
             isa,
             norm: RmsNorm::new(weights.tensor("model.norm.weight")?, config.rms_eps),
-            rope: Rope::new(config.max_positions, config.head_dim, config.rope_theta),
+            rope: rope(&weights)?,
             config,
             tokenizer,
             chat_template,
@@ -142,6 +143,13 @@ impl Model {
     }
 }
 
+fn rope(weights: &Weights) -> Result<Rope, Error> {
+    let config = weights.config();
+    let stretched = config.rope_scaling == RopeScaling::Factors;
+    let factors = stretched.then(|| weights.tensor(ROPE_FACTORS)).transpose()?;
+    Ok(Rope::new(config.max_positions, config.rope_frequencies(factors.as_deref())))
+}
+
 fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
     let config = weights.config();
     let norm = |name: &str| {
@@ -154,11 +162,24 @@ fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
         let [inputs, _] = projection.shape(config);
         Ok::<_, Error>(Linear::new(isa, &weights.tensor(&name)?, inputs))
     };
+    let split = |name: &str, turn: Turn| {
+        let bias = format!("model.layers.{layer}.self_attn.{name}_proj.bias");
+        let bias = config.qkv_bias.then(|| weights.tensor(&bias)).transpose()?;
+        // Values are neither turned nor normalised.
+        let normed = config.qk_norm && turn == Turn::ByPosition;
+        let norm = normed.then(|| norm(&format!("self_attn.{name}_norm"))).transpose()?;
+        Ok::<_, Error>(Split { bias, norm, turn })
+    };
     let [q, k, v, o, gate, up, down] = Projection::ALL.map(linear);
     Ok(Block {
         layer,
         attention_norm: norm("input_layernorm")?,
         mlp_norm: norm("post_attention_layernorm")?,
         projections: [q?, k?, v?, o?, gate?, up?, down?],
+        splits: [
+            split("q", Turn::ByPosition)?,
+            split("k", Turn::ByPosition)?,
+            split("v", Turn::Not)?,
+        ],
     })
 }

@@ -74,6 +74,15 @@ pub(crate) fn with_scratch<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) ->
     result
 }
 
+/// Whether every number is finite.
+pub(crate) fn all_finite(numbers: &[f32]) -> bool {
+    /// Numbers in one piece of work.
+    const PIECE: usize = 1 << 16;
+    // Without an early end within a piece, so that it runs at the memory's speed.
+    let finite = |piece: &[f32]| piece.iter().fold(true, |all, number| all & number.is_finite());
+    numbers.par_chunks(PIECE).all(finite)
+}
+
 /// How many threads there are to spread work over.
 pub(crate) fn threads() -> usize {
     rayon::current_num_threads()

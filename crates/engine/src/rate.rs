@@ -55,7 +55,7 @@ fn products_per_second(config: &ModelConfig) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Architecture;
+    use crate::config::{Architecture, RopeScaling};
 
     fn config(layers: usize) -> ModelConfig {
         ModelConfig {
@@ -68,6 +68,7 @@ mod tests {
             intermediate: 1536,
             vocab: 49_152,
             rope_theta: 1e5,
+            rope_scaling: RopeScaling::None,
             rms_eps: 1e-5,
             tied_head: true,
             max_positions: 8192,

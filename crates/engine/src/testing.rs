@@ -1,6 +1,27 @@
 //! What tests of several modules need.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The tiny models of the families beside Llama's first: `tests/golden/make_tiny_families.py`.
+pub(crate) const FAMILIES: [&str; 3] = ["tiny-qwen2", "tiny-qwen3", "tiny-llama3"];
+
+/// A golden file or folder.
+pub(crate) fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+}
+
+/// One of [`FAMILIES`] as a folder that can be loaded: with the tokenizer of `tiny-llama` beside it.
+pub(crate) fn family(name: &str) -> std::io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    let tokenizer = ["tokenizer.json", "tokenizer_config.json"];
+    let tokenizer = tokenizer.map(|file| golden("tiny-llama").join(file));
+    let model = fs::read_dir(golden(name))?.map(|entry| Ok(entry?.path()));
+    for path in model.collect::<std::io::Result<Vec<_>>>()?.into_iter().chain(tokenizer) {
+        fs::copy(&path, folder.path().join(path.file_name().unwrap_or_default()))?;
+    }
+    Ok(folder)
+}
 
 /// The folder of models in the per-user cache, where the tools keep them.
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration but the environment")]

@@ -1,6 +1,6 @@
 //! A base model on disk: its configuration and its tensors by name, turned to f32 on demand.
 
-mod gguf_names;
+pub(crate) mod gguf_names;
 mod open;
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use memmap2::Mmap;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::gguf::Gguf;
+use crate::parallel;
 use crate::quant::{TensorType, dequantise};
 pub(crate) use open::json;
 
@@ -104,12 +105,15 @@ impl Weights {
     /// A tensor's numbers as f32, row-major.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`] where there is none of this name.
+    /// [`Error::MissingTensor`] where there is none of this name, [`Error::NotFinite`] where a number is infinite or none.
     pub fn tensor(&self, name: &str) -> Result<Vec<f32>, Error> {
         let tensor =
             self.tensors.get(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })?;
         let bytes = &self.maps[tensor.map][tensor.range.clone()];
         let numbers = dequantise(tensor.kind, bytes);
+        if !parallel::all_finite(&numbers) {
+            return Err(Error::NotFinite { name: name.to_owned() });
+        }
         Ok(match tensor.order {
             RowOrder::Plain => numbers,
             RowOrder::RotaryPairs { head_dim } => halves(&numbers, head_dim, tensor.shape[1]),

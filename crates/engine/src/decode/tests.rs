@@ -60,6 +60,15 @@ fn token_by_token_the_logits_are_those_of_one_pass() -> anyhow::Result<()> {
 }
 
 #[test]
+fn every_family_gives_token_by_token_the_logits_of_one_pass() -> anyhow::Result<()> {
+    for name in crate::testing::FAMILIES {
+        let model = Model::load(crate::testing::family(name)?.path(), &LoadOptions::default())?;
+        agrees(&model, Some(&adapter(&model)?), &[5, 1, 1, 60, 1, 7, 1])?;
+    }
+    Ok(())
+}
+
+#[test]
 #[ignore = "needs the base model: .ci/run fetches it"]
 fn smollm2_gives_the_same_logits_token_by_token() -> anyhow::Result<()> {
     let model = Model::load(&crate::testing::base_model(), &LoadOptions::default())?;

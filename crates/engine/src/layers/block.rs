@@ -12,6 +12,7 @@ use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Backward, Branch, Pair};
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Turn};
+use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
 
@@ -26,6 +27,8 @@ pub(crate) struct Block {
     pub(crate) mlp_norm: RmsNorm,
     /// In the order of [`Projection::ALL`].
     pub(crate) projections: [Linear; 7],
+    /// Between q, k and v and their heads.
+    pub(crate) splits: [Split; 3],
 }
 
 /// What all blocks share in one pass over a sequence.
@@ -62,6 +65,8 @@ pub(crate) struct Tape {
     x: Buffer,
     /// `[H, T, D]`, `[G, T, D]`, `[G, T, D]`.
     qkv: [Buffer; 3],
+    /// q, k and v before the normalisation of their heads, by rows; empty where there is none.
+    unnormed: [Buffer; 3],
     /// The attention's output, `[T, H D]`.
     attended: Buffer,
     /// The residual before the MLP, `[T, C]`.
@@ -139,17 +144,18 @@ impl Block {
         tape: &mut Tape,
         scratch: &mut Scratch,
     ) {
-        let tokens = positions.len();
+        let (isa, tokens) = (pass.isa, positions.len());
         let projections = [Projection::Query, Projection::Key, Projection::Value];
-        for ((projection, heads), z) in projections.into_iter().zip(&mut tape.qkv).zip(&mut tape.z)
-        {
+        let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
+        for (projection, ((heads, z), unnormed)) in projections.into_iter().zip(kept) {
             let width = self.projections[projection.index()].outputs();
             let rows = &mut scratch.rows[0];
             rows.resize(tokens * width);
             heads.resize(tokens * width);
             let out = Output::to(rows, width);
             self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
-            pass.rope.to_heads(rows, turn(projection), positions.clone(), heads);
+            let split = &self.splits[projection.index()];
+            split.forward((isa, pass.rope), [rows, unnormed], positions.clone(), heads);
         }
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
@@ -240,10 +246,11 @@ impl Block {
         let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
         pass.attention(tokens).backward(qkv, dattended, [dq, dk, dv]);
         let projections = [Projection::Query, Projection::Key, Projection::Value];
-        for ((projection, rows), heads) in projections.into_iter().zip(&mut *rows).zip([dq, dk, dv])
-        {
+        let given = rows.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
+        for (projection, ((rows, heads), unnormed)) in projections.into_iter().zip(given) {
             rows.resize(tokens * self.projections[projection.index()].outputs());
-            pass.rope.to_rows(heads, turn(projection), tokens, rows);
+            let split = &self.splits[projection.index()];
+            split.backward((isa, pass.rope), (heads, tokens), unnormed, [rows, dattended]);
         }
         self.attention_norm.forward(isa, &tape.x, normed);
         let set = projections
@@ -274,11 +281,6 @@ impl Block {
             z: &tape.z[projection.index()],
         }
     }
-}
-
-/// Queries and keys are turned by their position, values are not.
-fn turn(projection: Projection) -> Turn {
-    if projection == Projection::Value { Turn::Not } else { Turn::ByPosition }
 }
 
 fn copy(from: &[f32], to: &mut Buffer) {

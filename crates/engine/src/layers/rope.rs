@@ -1,22 +1,29 @@
 //! Rotary positions, and the change between rows and heads that goes with them.
 //!
-//! With `(a, b) = (x[j], x[j + D/2])` and the angle `p theta^(-2j/D)` of position `p`:
+//! With `(a, b) = (x[j], x[j + D/2])` and the angle `p theta^(-2j/D)` of position `p` (stretched where the model says so):
 //! `out[j] = a cos - b sin`, `out[j + D/2] = b cos + a sin`. Rows are `[T, heads D]`, heads `[heads, T, D]`.
 //! Source: Su et al. 2021 (arXiv:2104.09864), in the halves order of Transformers. The backward turns the other way.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::parallel;
 
 /// Rows in one piece of work.
 const ROWS: usize = 16;
 
-/// The cosines and sines of all positions.
+/// Positions whose cosines and sines are made together.
+const BLOCK: usize = 256;
+
+/// The cosines and sines of the positions, made when a position is first asked for.
+///
+/// So neither the memory nor the time to start depends on how long a text the model was made for.
 #[derive(Debug)]
 pub(crate) struct Rope {
-    /// `[positions, D/2]`.
-    cosines: Vec<f32>,
-    sines: Vec<f32>,
+    /// The angle from one position to the next, `[D/2]`.
+    frequencies: Vec<f32>,
+    /// For each position `D/2` cosines and `D/2` sines.
+    blocks: Vec<OnceLock<Box<[f32]>>>,
     head_dim: usize,
 }
 
@@ -30,24 +37,11 @@ pub(crate) enum Turn {
 }
 
 impl Rope {
-    /// The table for `positions` positions.
-    pub(crate) fn new(positions: usize, head_dim: usize, theta: f32) -> Self {
-        let half = head_dim / 2;
-        let mut rope = Self {
-            cosines: Vec::with_capacity(positions * half),
-            sines: Vec::with_capacity(positions * half),
-            head_dim,
-        };
-        for position in 0..positions {
-            for j in 0..half {
-                // In f32 up to the angle, as the reference computes it.
-                let frequency = 1.0 / theta.powf((2 * j) as f32 / head_dim as f32);
-                let angle = position as f32 * frequency;
-                rope.cosines.push(angle.cos());
-                rope.sines.push(angle.sin());
-            }
-        }
-        rope
+    /// For `positions` positions, with the angle of each pair of channels from one to the next, `[D/2]`.
+    pub(crate) fn new(positions: usize, frequencies: Vec<f32>) -> Self {
+        let head_dim = 2 * frequencies.len();
+        let blocks = (0..positions.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
+        Self { frequencies, blocks, head_dim }
     }
 
     /// Brings rows `[T, heads D]` at the given positions to heads `[heads, T, D]`.
@@ -107,10 +101,23 @@ impl Rope {
         });
     }
 
+    /// The cosines and the sines of a position.
     fn angles(&self, position: usize) -> (&[f32], &[f32]) {
-        let half = self.head_dim / 2;
-        let part = position * half..(position + 1) * half;
-        (&self.cosines[part.clone()], &self.sines[part])
+        let (block, place) = (position / BLOCK, position % BLOCK);
+        let block = self.blocks[block].get_or_init(|| self.block(block * BLOCK));
+        block[place * self.head_dim..][..self.head_dim].split_at(self.head_dim / 2)
+    }
+
+    /// The block whose first position is `first`.
+    fn block(&self, first: usize) -> Box<[f32]> {
+        let mut block = Vec::with_capacity(BLOCK * self.head_dim);
+        for position in first..first + BLOCK {
+            // In f32 up to the angle, as the reference computes it.
+            let angles = self.frequencies.iter().map(|frequency| position as f32 * frequency);
+            block.extend(angles.clone().map(f32::cos));
+            block.extend(angles.map(f32::sin));
+        }
+        block.into_boxed_slice()
     }
 }
 
@@ -121,20 +128,24 @@ mod tests {
 
     #[test]
     fn a_position_turns_each_pair_by_its_angle() {
-        let rope = Rope::new(8, 4, 100.0);
-        let mut heads = [0.0; 4];
-        rope.to_heads(&[1.0, 1.0, 0.0, 0.0], Turn::ByPosition, 3..4, &mut heads);
-        // Frequencies 1 and 100^(-2/4) = 0.1.
-        let expected = [3.0_f32.cos(), 0.3_f32.cos(), 3.0_f32.sin(), 0.3_f32.sin()];
-        for (found, expected) in heads.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-6, "{heads:?}");
+        // Frequencies of theta 100: 1 and 100^(-2/4).
+        let rope = Rope::new(BLOCK + 8, vec![1.0, 0.1]);
+        for position in [3, BLOCK + 3] {
+            let mut heads = [0.0; 4];
+            let positions = position..position + 1;
+            rope.to_heads(&[1.0, 1.0, 0.0, 0.0], Turn::ByPosition, positions, &mut heads);
+            let (fast, slow) = (position as f32, position as f32 * 0.1);
+            let expected = [fast.cos(), slow.cos(), fast.sin(), slow.sin()];
+            for (found, expected) in heads.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{heads:?}");
+            }
         }
     }
 
     #[test]
     fn the_way_back_is_the_transpose_of_the_way_there() {
         let (tokens, size, group, kv_heads) = (19, 6, 3, 2);
-        let rope = Rope::new(tokens, size, 1e4);
+        let rope = Rope::new(tokens, vec![1.0, 0.05, 0.002]);
         for turn in [Turn::ByPosition, Turn::Not] {
             // <to_heads(x) repeated for the group, y> = <x, to_rows(y)>.
             let x = numbers(tokens * kv_heads * size, 1);

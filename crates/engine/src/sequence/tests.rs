@@ -1,6 +1,8 @@
 //! The whole engine against PyTorch and PEFT; numbers and scripts in `tests/golden/`.
 
-use std::path::{Path, PathBuf};
+mod families;
+
+use std::path::PathBuf;
 
 use super::*;
 use crate::lora::LoraConfig;
@@ -9,7 +11,7 @@ use crate::model::LoadOptions;
 use crate::{ChatMessage, Isa, testing};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    testing::golden(name)
 }
 
 /// `|found - expected| / |expected|` in L2.
@@ -21,9 +23,13 @@ fn distance(found: &[f32], expected: &[f32]) -> f64 {
     (error / size).sqrt()
 }
 
-fn tiny(isa: Isa) -> Model {
+fn load(path: &std::path::Path, isa: Isa) -> Model {
     let options = LoadOptions { isa: Some(isa), ..LoadOptions::default() };
-    Model::load(&golden("tiny-llama"), &options).unwrap()
+    Model::load(path, &options).unwrap()
+}
+
+fn tiny(isa: Isa) -> Model {
+    load(&golden("tiny-llama"), isa)
 }
 
 fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
@@ -151,28 +157,43 @@ fn formula(count: usize, first: &mut u64, scale: f64) -> Vec<f32> {
     numbers
 }
 
+/// An adapter of rank 2 whose weights follow from a formula, as the golden scripts have it.
+fn formula_adapter(model: &Model, [a, b]: [f64; 2]) -> Adapter {
+    let config = LoraConfig { rank: 2, alpha: 4.0, ..LoraConfig::default() };
+    let mut adapter = Adapter::new(model, &config, 0).unwrap();
+    let mut first = 0;
+    for factors in adapter.factors_mut() {
+        factors.a = formula(factors.a.len(), &mut first, a);
+        factors.b = transpose(&formula(factors.b.len(), &mut first, b), 2);
+        factors.repack();
+    }
+    adapter
+}
+
+/// Token ids and labels of a golden file as an example.
+fn golden_example(expected: &Tensors) -> Example {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
+    let tokens: Vec<u32> = expected["ids"].1.iter().map(|id| *id as u32).collect();
+    let weights = expected["labels"].1.iter().map(|label| f32::from(u8::from(*label >= 0.0)));
+    Example { tokens, weights: weights.collect() }
+}
+
+/// How far the logits of the last rows are from those of a golden file.
+fn last_logits_distance(model: &Model, adapter: &Adapter, expected: &Tensors) -> f64 {
+    let logits = model.logits(Some(adapter), &golden_example(expected).tokens).unwrap();
+    let last = &expected["last_logits"].1;
+    distance(&logits[logits.len() - last.len()..], last)
+}
+
 #[test]
 #[ignore = "needs the base model: .ci/run fetches it"]
 fn smollm2_computes_on_a_real_record_what_the_reference_computes() {
     let expected = read_tensors(&golden("smollm2-training.safetensors")).unwrap();
     let model = Model::load(&testing::base_model(), &LoadOptions::default()).unwrap();
-    let config = LoraConfig { rank: 2, alpha: 4.0, ..LoraConfig::default() };
-    let mut adapter = Adapter::new(&model, &config, 0).unwrap();
-    let mut first = 0;
-    for factors in adapter.factors_mut() {
-        factors.a = formula(factors.a.len(), &mut first, 0.08);
-        factors.b = transpose(&formula(factors.b.len(), &mut first, 0.04), 2);
-        factors.repack();
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
-    let tokens: Vec<u32> = expected["ids"].1.iter().map(|id| *id as u32).collect();
-    let weights = expected["labels"].1.iter().map(|label| f32::from(u8::from(*label >= 0.0)));
-    let example = Example { tokens, weights: weights.collect() };
-    let logits = model.logits(Some(&adapter), &example.tokens).unwrap();
-    let last = &expected["last_logits"].1;
-    let far = distance(&logits[logits.len() - last.len()..], last);
+    let adapter = formula_adapter(&model, [0.08, 0.04]);
+    let far = last_logits_distance(&model, &adapter, &expected);
     assert!(far < 1e-4, "logits: {far:e}");
-    let (loss, gradients) = computed(&model, &adapter, &example);
+    let (loss, gradients) = computed(&model, &adapter, &golden_example(&expected));
     assert!((loss - f64::from(expected["loss"].1[0])).abs() < 1e-4, "{loss}");
     assert_eq!(gradients.len(), 420);
     // The worst of the reference's own tensors is 1.1e-3 off its f64, and all together are 1.3e-4 off.

@@ -48,14 +48,21 @@ fn open_gguf(path: &Path) -> Result<Weights, Error> {
     let gguf = Gguf::parse(&map).map_err(|source| Error::Gguf { path: path.to_owned(), source })?;
     let config = ModelConfig::from_gguf(&gguf)
         .map_err(|source| Error::Config { path: path.to_owned(), source })?;
-    refuse_biases(path, gguf.tensors().keys())?;
+    refuse_unused(
+        path,
+        &config,
+        gguf.tensors().keys().map(|name| {
+            let known = gguf_names::transformers(name);
+            (name.as_str(), known.unwrap_or_else(|| name.replacen("blk.", "model.layers.", 1)))
+        }),
+    )?;
     let named = gguf
         .tensors()
         .iter()
         .filter_map(|(name, place)| Some((gguf_names::transformers(name)?, place)));
     let tensors = named.map(|(name, place)| {
         let paired = name.ends_with("q_proj.weight") || name.ends_with("k_proj.weight");
-        let order = if paired {
+        let order = if paired && config.architecture.gguf_has_rotary_pairs() {
             RowOrder::RotaryPairs { head_dim: config.head_dim }
         } else {
             RowOrder::Plain
@@ -127,7 +134,7 @@ fn open_folder(path: &Path, folder: &Path, files: &[PathBuf]) -> Result<Weights,
         let map = map(file)?;
         let places = safetensors::parse(&map);
         let places = places.map_err(|source| Error::Safetensors { path: file.clone(), source })?;
-        refuse_biases(file, places.keys())?;
+        refuse_unused(file, &config, places.keys().map(|name| (name.as_str(), name.clone())))?;
         tensors.extend(
             places
                 .into_iter()
@@ -165,18 +172,28 @@ struct Generation {
     eos_token_id: Option<OneOrMany>,
 }
 
-/// No layer adds a bias, so a model that has some would answer wrongly in silence.
-fn refuse_biases<'a>(
+/// Refuses tensors within the blocks that no layer here uses: a model that has some would answer wrongly in silence.
+///
+/// `names` are the tensors' names in the file and in the order of Transformers.
+fn refuse_unused<'a>(
     path: &Path,
-    mut names: impl Iterator<Item = &'a String>,
+    config: &ModelConfig,
+    names: impl Iterator<Item = (&'a str, String)>,
 ) -> Result<(), Error> {
-    match names.find(|name| name.rsplit('.').next() == Some("bias")) {
-        None => Ok(()),
-        Some(name) => {
-            let source = ConfigError::Unsupported(format!("the bias `{name}`"));
-            Err(Error::Config { path: path.to_owned(), source })
+    let used: BTreeSet<String> = config.tensors().map(|(name, _)| name).collect();
+    for (in_file, name) in names {
+        let layer = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
+        let within = layer
+            .and_then(|(layer, _)| layer.parse::<usize>().ok())
+            .is_some_and(|layer| layer < config.layers);
+        // Old checkpoints keep the rotary frequencies, which follow from the configuration.
+        let harmless = name.ends_with("rotary_emb.inv_freq");
+        if within && !harmless && !used.contains(&name) {
+            let source = ConfigError::Unsupported(format!("the tensor `{in_file}`"));
+            return Err(Error::Config { path: path.to_owned(), source });
         }
     }
+    Ok(())
 }
 
 /// A JSON file of a model's folder.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::{ROPE_FACTORS, RopeScaling};
+use crate::testing::golden;
 
 fn tiny(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama").join(name)
@@ -30,6 +32,70 @@ fn gguf_and_safetensors_of_one_model_hold_the_same_numbers() -> anyhow::Result<(
         assert_eq!(gguf.tensor(name)?, folder.tensor(name)?, "{name}");
         assert_eq!(gguf.tensor(name)?, file.tensor(name)?, "{name}");
     }
+    Ok(())
+}
+
+#[test]
+fn gguf_and_safetensors_of_every_family_hold_the_same_numbers() -> anyhow::Result<()> {
+    for (name, count) in
+        [("tiny-qwen2", 3 + 2 * 12), ("tiny-qwen3", 2 + 2 * 11), ("tiny-llama3", 2 + 2 * 9)]
+    {
+        let folder = Weights::open(&golden(name))?;
+        let gguf = Weights::open(&golden(name).join("model.gguf"))?;
+        assert_eq!(folder.names().count(), count, "{name}");
+        for tensor in folder.names() {
+            assert_eq!(gguf.tensor(tensor)?, folder.tensor(tensor)?, "{name} {tensor}");
+        }
+        let frequencies = |weights: &Weights| -> anyhow::Result<Vec<f32>> {
+            let stretched = weights.config().rope_scaling == RopeScaling::Factors;
+            let factors = stretched.then(|| weights.tensor(ROPE_FACTORS)).transpose()?;
+            Ok(weights.config().rope_frequencies(factors.as_deref()))
+        };
+        for (one, other) in frequencies(&gguf)?.into_iter().zip(frequencies(&folder)?) {
+            assert!((one / other - 1.0).abs() < 1e-6, "{name}: {one} {other}");
+        }
+        let mut config = gguf.config().clone();
+        config.rope_scaling = folder.config().rope_scaling.clone();
+        assert_eq!(&config, folder.config(), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tensor_that_no_layer_uses_is_refused() -> anyhow::Result<()> {
+    // The biases and the norms of the Qwens, in models that say that they are Llamas.
+    for (name, tensor) in [
+        ("tiny-qwen2", "model.layers.0.self_attn.k_proj.bias"),
+        ("tiny-qwen3", "model.layers.0.self_attn.k_norm.weight"),
+    ] {
+        let folder = crate::testing::family(name)?;
+        let config = folder.path().join("config.json");
+        let text = fs::read_to_string(&config)?;
+        let family = name.trim_start_matches("tiny-");
+        fs::write(&config, text.replace(&format!("\"{family}\""), "\"llama\""))?;
+        let error = Weights::open(folder.path()).expect_err("it is no Llama");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let expected = format!("the model uses the tensor `{tensor}`, which is not supported");
+        assert_eq!(cause.as_deref(), Some(&expected[..]));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_refused_with_its_tensor() -> anyhow::Result<()> {
+    let folder = copy()?;
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path)?;
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    fs::write(&path, bytes)?;
+    let weights = Weights::open(folder.path())?;
+    let faults: Vec<String> = weights
+        .names()
+        .filter_map(|name| weights.tensor(name).err())
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(faults, ["tensor `model.norm.weight` holds a number that is not finite"]);
     Ok(())
 }
 
@@ -86,7 +152,9 @@ proptest! {
         fs::write(&path, bytes)?;
         if let Ok(weights) = Weights::open(&path) {
             for name in weights.names() {
-                prop_assert!(weights.tensor(name).is_ok());
+                let tensor = weights.tensor(name);
+                let usable = matches!(tensor, Ok(_) | Err(Error::NotFinite { .. }));
+                prop_assert!(usable, "{name}");
             }
             if let Ok(tokenizer) = crate::Tokenizer::of(&weights) {
                 let tokens = tokenizer.encode("Chest pain: 12 mg, 𝛽-blocker");

@@ -1,0 +1,138 @@
+//! From the rows of a projection to the heads of the attention: the bias, each head's normalisation, the turn by position.
+//!
+//! Shapes: rows `[T, heads D]`, heads `[heads, T, D]`, bias `[heads D]`. Source: `Qwen2Attention` (bias) and
+//! `Qwen3Attention` (normalisation) in Transformers. Bias and the norm's weight are frozen, so there are no gradients by
+//! them; the norm passes the gradient on, and keeps the rows as they were before it for that.
+
+use std::ops::Range;
+
+use crate::kernels::{Buffer, Isa};
+use crate::layers::rms_norm::RmsNorm;
+use crate::layers::rope::{Rope, Turn};
+use crate::parallel;
+
+/// Rows in one piece of work.
+const ROWS: usize = 16;
+
+/// What stands between one projection and the heads.
+#[derive(Debug)]
+pub(crate) struct Split {
+    /// Added to each row.
+    pub(crate) bias: Option<Vec<f32>>,
+    /// Of each head.
+    pub(crate) norm: Option<RmsNorm>,
+    /// Queries and keys are turned by their position, values are not.
+    pub(crate) turn: Turn,
+}
+
+impl Split {
+    /// `heads` of `rows`, which are used up; `before` is what the backward needs.
+    pub(crate) fn forward(
+        &self,
+        (isa, rope): (Isa, &Rope),
+        [rows, before]: [&mut Buffer; 2],
+        positions: Range<usize>,
+        heads: &mut [f32],
+    ) {
+        if let Some(bias) = &self.bias {
+            parallel::chunks_mut(rows, ROWS * bias.len(), |_, rows| {
+                for row in rows.chunks_exact_mut(bias.len()) {
+                    row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+                }
+            });
+        }
+        if let Some(norm) = &self.norm {
+            std::mem::swap(rows, before);
+            rows.resize(before.len());
+            norm.forward(isa, before, rows);
+        }
+        rope.to_heads(rows, self.turn, positions, heads);
+    }
+
+    /// Writes to `drows` what `dheads` means for the projection's rows, from position 0 on.
+    ///
+    /// Where `dheads` has several heads for one of the rows, their sum counts. `drows` has the size of the rows.
+    pub(crate) fn backward(
+        &self,
+        (isa, rope): (Isa, &Rope),
+        (dheads, tokens): (&[f32], usize),
+        before: &[f32],
+        [drows, dnormed]: [&mut Buffer; 2],
+    ) {
+        let Some(norm) = &self.norm else {
+            return rope.to_rows(dheads, self.turn, tokens, drows);
+        };
+        dnormed.resize(drows.len());
+        rope.to_rows(dheads, self.turn, tokens, dnormed);
+        drows.fill(0.0);
+        norm.backward(isa, before, dnormed, drows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
+
+    const TOKENS: usize = 19;
+    const HEADS: usize = 2;
+    const SIZE: usize = 6;
+    const EPSILON: f32 = 1e-3;
+    const FREQUENCIES: [f32; SIZE / 2] = [1.0, 0.05, 0.002];
+
+    /// From the definitions, in f64.
+    fn reference(rows: &[f64], bias: Option<&[f32]>, norm: Option<&[f32]>) -> Vec<f64> {
+        let mut heads = vec![0.0; rows.len()];
+        for t in 0..TOKENS {
+            for head in 0..HEADS {
+                let at = (t * HEADS + head) * SIZE;
+                let mut x = rows[at..at + SIZE].to_vec();
+                for (d, x) in x.iter_mut().enumerate() {
+                    *x += bias.map_or(0.0, |bias| f64::from(bias[head * SIZE + d]));
+                }
+                if let Some(weight) = norm {
+                    let mean = x.iter().map(|x| x * x).sum::<f64>() / SIZE as f64;
+                    let root = (mean + f64::from(EPSILON)).sqrt();
+                    x.iter_mut().zip(weight).for_each(|(x, w)| *x *= f64::from(*w) / root);
+                }
+                let out = &mut heads[(head * TOKENS + t) * SIZE..][..SIZE];
+                for (j, frequency) in FREQUENCIES.iter().enumerate() {
+                    let angle = f64::from(t as f32 * frequency);
+                    let (a, b) = (x[j], x[j + SIZE / 2]);
+                    out[j] = a * angle.cos() - b * angle.sin();
+                    out[j + SIZE / 2] = b * angle.cos() + a * angle.sin();
+                }
+            }
+        }
+        heads
+    }
+
+    fn check(isa: Isa, bias: Option<&[f32]>, weight: Option<&[f32]>) {
+        let rope = Rope::new(TOKENS, FREQUENCIES.to_vec());
+        let norm = weight.map(|weight| RmsNorm::new(weight.to_vec(), EPSILON));
+        let split = Split { bias: bias.map(<[f32]>::to_vec), norm, turn: Turn::ByPosition };
+        let x = numbers(TOKENS * HEADS * SIZE, 1);
+        let [mut rows, mut before, mut drows, mut scratch] = [(); 4].map(|()| Buffer::default());
+        rows.resize(x.len());
+        rows.copy_from_slice(&x);
+        let mut heads = vec![0.0; x.len()];
+        split.forward((isa, &rope), [&mut rows, &mut before], 0..TOKENS, &mut heads);
+        assert_near(&heads, &reference(&wide(&x), bias, weight));
+        let dheads = numbers(x.len(), 2);
+        drows.resize(x.len());
+        let out = [&mut drows, &mut scratch];
+        split.backward((isa, &rope), (&dheads, TOKENS), &before, out);
+        let slope =
+            numeric_gradient(&wide(&x), |x| sum_of_products(&reference(x, bias, weight), &dheads));
+        assert_near(&drows, &slope);
+    }
+
+    #[test]
+    fn forward_and_backward_are_those_of_the_formula() {
+        for isa in Isa::available() {
+            check(isa, None, None);
+            check(isa, Some(&numbers(HEADS * SIZE, 3)), None);
+            check(isa, None, Some(&numbers(SIZE, 4)));
+        }
+    }
+}
