@@ -14,6 +14,7 @@ use wire::{
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{Cause, Error, Misread};
 use crate::exchange::{Answer, Exchange, Want, unbuilt};
+use crate::limits::RateLimits;
 use crate::retry::{Repeat, Retry};
 use crate::route::Route;
 use crate::sleeper::Sleeper;
@@ -197,6 +198,27 @@ impl Client {
         self.post(&Route::new(["chat", "completions"])?, &request, Repeat::Always).await
     }
 
+    /// Asks for a whole answer, once, and tells with it what the service says of its limits.
+    ///
+    /// Unlike [`Client::chat`] it does not ask again by itself: whoever asks much has to slow down as a whole.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; a [`Refusal`](crate::Refusal) tells of the limits too.
+    pub async fn chat_once(
+        &self,
+        request: &ChatRequest,
+    ) -> Result<(ChatCompletion, RateLimits), Error> {
+        let request = ChatRequest { stream: Some(false), stream_options: None, ..request.clone() };
+        let exchange = Exchange { once: true, ..self.exchange(Want::Json, Repeat::Unprocessed) };
+        let answer = self.send(&Route::new(["chat", "completions"])?, &request, exchange).await?;
+        let limits = match &answer {
+            Answer::Whole { limits, .. } => *limits,
+            Answer::Stream(_) => RateLimits::default(),
+        };
+        Ok((self.parsed(&answer)?, limits))
+    }
+
     /// Asks for an answer in chunks, the last of which tells the tokens used.
     ///
     /// # Errors
@@ -281,7 +303,7 @@ impl Client {
 
     fn exchange(&self, want: Want, repeat: Repeat) -> Exchange {
         let slot = Arc::new(Mutex::new(None));
-        Exchange { shared: Arc::clone(&self.shared), want, repeat, bare: false, slot }
+        Exchange { shared: Arc::clone(&self.shared), want, repeat, bare: false, once: false, slot }
     }
 
     fn channel(&self, exchange: &Exchange) -> Channel {
@@ -291,7 +313,7 @@ impl Client {
     }
 
     fn parsed<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Error> {
-        let Answer::Whole { bytes, request_id } = answer else {
+        let Answer::Whole { bytes, request_id, .. } = answer else {
             return Err(self.misread(None, Misread::NoStream));
         };
         serde_json::from_slice(bytes)

@@ -6,6 +6,7 @@ use wire::ServiceError;
 
 use crate::endpoint::EndpointError;
 use crate::key::InvalidKey;
+use crate::limits::RateLimits;
 
 /// Why a request had no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,8 @@ pub struct Refusal {
     pub attempts: u32,
     /// How long the service asks to wait.
     pub retry_after: Option<Duration>,
+    /// What the service says of its limits.
+    pub limits: RateLimits,
 }
 
 impl Refusal {

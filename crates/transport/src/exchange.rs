@@ -15,6 +15,7 @@ use crate::body::{Unread, beginning, whole};
 use crate::client::Shared;
 use crate::error::{Cause, Error, Misread, Refusal};
 use crate::hint;
+use crate::limits::RateLimits;
 use crate::retry::{Repeat, Trouble};
 
 /// No answer in JSON comes near this; it keeps a broken service from filling the memory.
@@ -38,7 +39,7 @@ pub(crate) enum Want {
 /// An answer that does not refuse.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Whole { bytes: Bytes, request_id: Option<String> },
+    Whole { bytes: Bytes, request_id: Option<String>, limits: RateLimits },
     Stream(Response),
 }
 
@@ -53,6 +54,8 @@ pub(crate) struct Exchange {
     pub(crate) repeat: Repeat,
     /// Whether to send no body, where the crate would send `null`.
     pub(crate) bare: bool,
+    /// Whether to leave asking again to the caller.
+    pub(crate) once: bool,
     pub(crate) slot: Arc<Mutex<Option<Result<Answer, Error>>>>,
 }
 
@@ -70,6 +73,9 @@ impl Exchange {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            if self.once {
+                return Err(error);
+            }
             let retry = &self.shared.settings.retry;
             let Some(delay) = retry.wait((attempt, waited), &trouble, self.repeat, jitter()) else {
                 return Err(error);
@@ -119,6 +125,7 @@ impl Exchange {
             Want::Bytes(limit) => limit,
             Want::Json => JSON_LIMIT,
         };
+        let limits = RateLimits::of(response.headers());
         let bytes = match whole(response, limit).await {
             Ok(bytes) => bytes,
             Err(Unread::Broken(error)) => return Err(self.unanswered(error, attempts)),
@@ -129,7 +136,7 @@ impl Exchange {
         {
             return Err(self.unread(request_id, Misread::of(&error)));
         }
-        Ok(Answer::Whole { bytes, request_id })
+        Ok(Answer::Whole { bytes, request_id, limits })
     }
 
     fn streamed(
@@ -168,10 +175,11 @@ impl Exchange {
         let (status, request_id) = (response.status().as_u16(), request_id(&response));
         let retry_after = hint::retry_after(response.headers());
         let should_retry = hint::should_retry(response.headers());
+        let limits = RateLimits::of(response.headers());
         let body = beginning(response, REFUSAL_LIMIT).await.unwrap_or_default();
         let error = ErrorBody::read(&body).unwrap_or_default();
-        let refusal =
-            Refusal { status, error: self.shared.tidy(error), request_id, attempts, retry_after };
+        let error = self.shared.tidy(error);
+        let refusal = Refusal { status, error, request_id, attempts, retry_after, limits };
         let trouble = Trouble {
             status: Some(status),
             sent: true,

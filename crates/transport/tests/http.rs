@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{Double, Reply};
 use transport::{
-    Client, Endpoint, Error, Key, Provider, Repeat, Retry, Route, Settings, Sleeper, Upload,
+    Client, Endpoint, Error, Key, Provider, RateLimits, Repeat, Retry, Route, Settings, Sleeper,
+    Upload,
 };
 
 struct Fixture {
@@ -420,5 +421,33 @@ async fn a_whole_chat_answer_is_read() -> anyhow::Result<()> {
     let answer = fixture.client.chat(&request()).await?;
     assert_eq!(answer.choices[0].message.text(), "hello");
     assert_eq!(fixture.double.lines(), ["POST /v1/chat/completions"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_service_says_of_its_limits_comes_with_answers_and_refusals() -> anyhow::Result<()> {
+    let body = json!({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]});
+    let headers = |remaining| {
+        [
+            ("x-ratelimit-limit-tokens", "30000"),
+            ("x-ratelimit-remaining-tokens", remaining),
+            ("x-ratelimit-reset-tokens", "1m0s"),
+        ]
+    };
+    let fixture = Fixture::new([
+        Reply::with_headers(200, &headers("29000"), &body.to_string()),
+        Reply::with_headers(429, &headers("0"), "{}"),
+        Reply::refusal(503, "overloaded"),
+    ])
+    .await?;
+    let (answer, limits) = fixture.client.chat_once(&request()).await?;
+    assert_eq!((answer.choices.len(), limits.tokens.remaining), (1, Some(29_000)));
+    assert_eq!(limits.tokens.reset, Some(Duration::from_secs(60)));
+    let error = fixture.client.chat_once(&request()).await.unwrap_err();
+    let refusal = error.refusal().map(|refusal| (refusal.status, refusal.limits.tokens.remaining));
+    assert_eq!(refusal, Some((429, Some(0))));
+    let error = fixture.client.chat_once(&request()).await.unwrap_err();
+    assert_eq!(error.refusal().map(|refusal| refusal.limits), Some(RateLimits::default()));
+    assert_eq!((fixture.double.lines().len(), fixture.slept().len()), (3, 0), "each asked once");
     Ok(())
 }
