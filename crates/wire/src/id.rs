@@ -104,3 +104,7 @@ id! {
     /// The id of one part of an upload, such as `part_abc123`.
     PartId
 }
+id! {
+    /// The id of a batch, such as `batch_abc123`.
+    BatchId
+}

@@ -30,7 +30,12 @@ pub mod logprobs;
 pub mod chat;
 pub mod completion;
 pub mod tokenize;
+pub mod batch;
 
+pub use batch::{
+    Batch, BatchCounts, BatchErrors, BatchLine, BatchRequest, BatchResponse, BatchStatus,
+    CreateBatch,
+};
 pub use chat::{
     ChatChoice, ChatChunk, ChatCompletion, ChatDelta, ChatMessage, ChatRequest, ChunkChoice,
     Content, ContentPart, FinishReason, Role, Stop, StreamOptions, Usage,
@@ -40,7 +45,7 @@ pub use completion::{Completion, CompletionChoice, CompletionRequest, Prompt};
 pub use error::{ErrorBody, ServiceError};
 pub use event::{Event, EventLevel, EventType, Metrics};
 pub use file::{ExpiresAfter, FileObject, FileStatus, Purpose};
-pub use id::{FileId, InvalidId, JobId, PartId, UploadId};
+pub use id::{BatchId, FileId, InvalidId, JobId, PartId, UploadId};
 pub use job::{
     Auto, CreateJob, Hyperparameters, Job, JobError, JobStatus, Method, MethodSettings, MethodType,
 };

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 use wire::{
-    Auto, ChatChunk, ChatCompletion, Checkpoint, Event, EventLevel, EventType, FileObject, Job,
-    JobStatus, Page,
+    Auto, Batch, BatchLine, BatchStatus, ChatChunk, ChatCompletion, Checkpoint, Event, EventLevel,
+    EventType, FileObject, Job, JobStatus, Page,
 };
 
 fn job(change: &Value) -> Job {
@@ -228,4 +228,31 @@ fn a_job_is_written_in_the_full_shape() {
       "metadata": null
     }
     "#);
+}
+
+#[test]
+fn batches_are_read_whole_sparse_or_strange() {
+    let read = |value: Value| serde_json::from_value::<Batch>(value).unwrap();
+    let full = read(json!({
+        "id": "batch_1", "object": "batch", "endpoint": "/v1/chat/completions", "errors": null,
+        "input_file_id": "file-1", "completion_window": "24h", "status": "completed",
+        "output_file_id": "file-2", "error_file_id": "file-3", "created_at": 1_711_471_533,
+        "request_counts": {"total": 100, "completed": 95, "failed": 5}, "metadata": {"run": "x"}
+    }));
+    assert!(full.status.is_terminal());
+    assert_eq!(full.output_file_id.map(String::from).as_deref(), Some("file-2"));
+    assert_eq!(full.request_counts.map(|counts| counts.failed), Some(5));
+    let sparse = read(json!({"id": "batch_1"}));
+    assert_eq!((sparse.status, sparse.output_file_id), (BatchStatus::Validating, None));
+    let strange =
+        read(json!({"id": "batch_1", "status": "paused", "output_file_id": "", "metadata": 3,
+        "errors": {"object": "list", "data": [{"code": "bad", "line": 3, "message": "no"}]}}));
+    assert_eq!(strange.status, BatchStatus::Other("paused".to_owned()));
+    assert!(!strange.status.is_terminal());
+    assert_eq!(strange.errors.map(|errors| errors.data[0].extra["line"] == 3), Some(true));
+    let line: BatchLine =
+        serde_json::from_value(json!({"id": "x", "custom_id": "a", "response": null,
+        "error": {"code": "batch_expired", "message": "late"}}))
+        .unwrap();
+    assert_eq!(line.error.and_then(|error| error.code).as_deref(), Some("batch_expired"));
 }
