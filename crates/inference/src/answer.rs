@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
-use wire::{FinishReason, Usage};
+use template::Template;
+use wire::{ChatCompletion, Extra, FinishReason, Usage};
 
 /// A model's answer, reasoning and response apart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,9 @@ pub struct Answer {
     pub finish: Finish,
     /// Tokens used, where the service tells.
     pub usage: Option<Usage>,
+    /// The text as it came, headings and tags included; left out where the answer is serialised.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// Why an answer ended.
@@ -92,22 +96,48 @@ impl Serialize for Finish {
     }
 }
 
+/// What a service sent of an answer, before it is taken apart.
+#[derive(Debug, Default)]
+pub(crate) struct Raw {
+    pub(crate) model: String,
+    pub(crate) text: String,
+    /// Reasoning that the service keeps apart from the text, as some servers do.
+    pub(crate) reasoning: String,
+    pub(crate) usage: Option<Usage>,
+}
+
 impl Answer {
     /// An answer of these parts; it is complete only if the response was reached and the model was done.
-    pub(crate) fn new(
-        model: String,
-        halves: template::Answer,
-        finish: Finish,
-        usage: Option<Usage>,
-    ) -> Self {
-        let complete = halves.complete && finish == Finish::Stop;
+    pub(crate) fn new(raw: Raw, halves: template::Answer, finish: Finish) -> Self {
+        let apart = Some(raw.reasoning.trim().to_owned()).filter(|text| !text.is_empty());
+        let reasoning = match (apart, halves.reasoning) {
+            (Some(apart), Some(half)) if !half.is_empty() => Some([apart, half].join("\n\n")),
+            (Some(apart), _) => Some(apart),
+            (None, half) => half,
+        };
         Self {
-            model,
-            reasoning: halves.reasoning,
+            model: raw.model,
+            reasoning,
             response: halves.response,
-            complete,
+            complete: halves.complete && finish == Finish::Stop,
             finish,
-            usage,
+            usage: raw.usage,
+            text: raw.text,
         }
     }
+
+    /// An answer that came whole, by its first choice; none where there is no such choice.
+    pub(crate) fn of(completion: ChatCompletion, asked: &str, template: &Template) -> Option<Self> {
+        let choice = completion.choices.into_iter().find(|choice| choice.index == 0)?;
+        let model = if completion.model.is_empty() { asked.to_owned() } else { completion.model };
+        let reasoning = reasoning_of(&choice.message.extra).unwrap_or_default().to_owned();
+        let raw = Raw { model, text: choice.message.text(), reasoning, usage: completion.usage };
+        let halves = template.split(&raw.text);
+        Some(Self::new(raw, halves, Finish::of(choice.finish_reason.as_ref())))
+    }
+}
+
+/// The reasoning that servers with a parser of their own send beside `content`.
+pub(crate) fn reasoning_of(extra: &Extra) -> Option<&str> {
+    ["reasoning_content", "reasoning"].iter().find_map(|field| extra.get(*field)?.as_str())
 }

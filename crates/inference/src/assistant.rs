@@ -6,7 +6,7 @@ use template::{SYSTEM_PROMPT, Template};
 use transport::Client;
 use wire::{ChatMessage, ChatRequest, Role};
 
-use crate::answer::{Answer, Finish};
+use crate::answer::Answer;
 use crate::error::{Error, is_unknown_model};
 use crate::saved::SavedModel;
 use crate::stream::AnswerStream;
@@ -86,58 +86,132 @@ impl Assistant {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAsTrained`] where the file's system prompt or template was changed after the training; to ask
-    /// differently on purpose, change the fields of the assistant.
+    /// [`Error::NotAsTrained`] where the file's system prompt or template was changed after the training;
+    /// [`Assistant::from_saved_as_is`] asks all the same.
     pub fn from_saved(client: Client, saved: &SavedModel) -> Result<Self, Error> {
         if !saved.is_as_trained() {
             return Err(Error::NotAsTrained { model: saved.model.clone() });
         }
-        let mut assistant = Self::new(client, &saved.model);
-        assistant.system_prompt =
-            Some(saved.system_prompt.clone()).filter(|prompt| !prompt.is_empty());
-        assistant.template = saved.template.clone();
-        Ok(assistant)
+        Ok(Self::from_saved_as_is(client, saved))
+    }
+
+    /// An assistant that asks with the saved prompt and template although they are not those of the training.
+    ///
+    /// This is the way past [`Error::NotAsTrained`], for whoever edited the file on purpose.
+    pub fn from_saved_as_is(client: Client, saved: &SavedModel) -> Self {
+        Self {
+            system_prompt: Some(saved.system_prompt.clone()).filter(|prompt| !prompt.is_empty()),
+            template: saved.template.clone(),
+            ..Self::new(client, &saved.model)
+        }
     }
 
     /// Asks and waits for the whole answer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::{Assistant, Finish};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["## Thinking\n\nCrushing.\n\n## Final Response\n\nAn ECG."]).await?;
+    /// let assistant = Assistant::new(client, "ft:tiny");
+    /// let answer = assistant.ask("What is the first test in chest pain?").await?;
+    /// assert_eq!(answer.reasoning.as_deref(), Some("Crushing."));
+    /// assert_eq!((answer.response.as_str(), answer.finish), ("An ECG.", Finish::Stop));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`Error::Service`] where the service refuses or does not answer, [`Error::NotReady`] where it does not know the
     /// model for too long, [`Error::NoChoice`] where its answer is none.
     pub async fn ask(&self, question: &str) -> Result<Answer, Error> {
-        let request = self.request(question);
-        let completion = self.patiently(async || self.client.chat(&request).await).await?;
-        let choice = completion.choices.into_iter().find(|choice| choice.index == 0);
-        let Some(choice) = choice else {
-            return Err(Error::NoChoice { model: self.model.clone() });
-        };
-        let model = if completion.model.is_empty() { self.model.clone() } else { completion.model };
-        let halves = self.template.split(&choice.message.text());
-        Ok(Answer::new(model, halves, Finish::of(choice.finish_reason.as_ref()), completion.usage))
+        self.ask_messages(vec![ChatMessage::new(Role::User, question)]).await
     }
 
     /// Asks and returns the answer while it arrives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::{Assistant, Event};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["## Thinking\n\nCrushing.\n\n## Final Response\n\nAn ECG."]).await?;
+    /// let mut stream = Assistant::new(client, "ft:tiny").ask_stream("And now?").await?;
+    /// let (mut reasoning, mut response) = (String::new(), String::new());
+    /// while let Some(event) = stream.next().await? {
+    ///     match event {
+    ///         Event::Reasoning(text) => reasoning.push_str(&text),
+    ///         Event::Response(text) => response.push_str(&text),
+    ///         Event::Done(answer) => assert!(answer.complete),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!((reasoning.as_str(), response.as_str()), ("Crushing.", "An ECG."));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// As [`Assistant::ask`]; what happens after the first byte is an error of the stream.
     pub async fn ask_stream(&self, question: &str) -> Result<AnswerStream, Error> {
-        let request = self.request(question);
+        self.ask_messages_stream(vec![ChatMessage::new(Role::User, question)]).await
+    }
+
+    /// As [`Assistant::ask`], with messages; the system prompt goes before them unless they begin with one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Assistant::ask`].
+    pub async fn ask_messages(&self, messages: Vec<ChatMessage>) -> Result<Answer, Error> {
+        let request = self.request(messages);
+        let completion = self.patiently(async || self.client.chat(&request).await).await?;
+        Answer::of(completion, &self.model, &self.template)
+            .ok_or_else(|| Error::NoChoice { model: self.model.clone() })
+    }
+
+    /// As [`Assistant::ask_stream`], with messages; the system prompt goes before them unless they begin with one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Assistant::ask_stream`].
+    pub async fn ask_messages_stream(
+        &self,
+        messages: Vec<ChatMessage>,
+    ) -> Result<AnswerStream, Error> {
+        let request = self.request(messages);
         let chunks = self.patiently(async || self.client.chat_stream(&request).await).await?;
         Ok(AnswerStream::new(chunks, &self.model, &self.template))
     }
 
-    fn request(&self, question: &str) -> ChatRequest {
-        let system =
-            self.system_prompt.as_deref().map(|prompt| ChatMessage::new(Role::System, prompt));
-        let messages = system.into_iter().chain([ChatMessage::new(Role::User, question)]).collect();
-        let mut request = ChatRequest::new(&self.model, messages);
+    /// The request that asks `messages` of the model.
+    pub fn request(&self, messages: Vec<ChatMessage>) -> ChatRequest {
+        let mut request = ChatRequest::new(&self.model, self.prompted(messages));
         request.temperature = self.sampling.temperature;
         request.top_p = self.sampling.top_p;
         request.max_tokens = self.sampling.max_tokens;
         request.seed = self.sampling.seed;
         request
+    }
+
+    /// `messages` with the system prompt before them, unless they begin with one.
+    pub(crate) fn prompted(&self, mut messages: Vec<ChatMessage>) -> Vec<ChatMessage> {
+        let is_prompt =
+            |message: &ChatMessage| matches!(message.role, Role::System | Role::Developer);
+        if let Some(prompt) = &self.system_prompt
+            && !messages.first().is_some_and(is_prompt)
+        {
+            messages.insert(0, ChatMessage::new(Role::System, prompt.as_str()));
+        }
+        messages
     }
 
     /// Calls until the service knows the model or the patience is at its end.

@@ -48,6 +48,22 @@ impl Error {
             _ => false,
         }
     }
+
+    /// Whether every other question would fail the same way: a wrong key, no money, an unknown model, nobody there.
+    pub fn concerns_all(&self) -> bool {
+        let source = match self {
+            Self::Service { source, .. } => source,
+            Self::NotReady { .. } | Self::NotAsTrained { .. } => return true,
+            Self::NoChoice { .. } => return false,
+        };
+        match source {
+            transport::Error::Endpoint(_) | transport::Error::Unreachable { .. } => true,
+            transport::Error::Refused(refusal) => {
+                matches!(refusal.status, 401 | 403 | 404 | 429) || refusal.is_quota()
+            }
+            _ => false,
+        }
+    }
 }
 
 pub(crate) fn is_unknown_model(error: &transport::Error) -> bool {

@@ -24,9 +24,17 @@ mod saved;
 mod answer;
 mod stream;
 mod assistant;
+mod conversation;
+mod clock;
+mod question;
+mod many;
 
 pub use crate::answer::{Answer, Event, Finish};
 pub use crate::assistant::{Assistant, Patience, Sampling};
+pub use crate::clock::Clock;
+pub use crate::conversation::{Conversation, ConversationStream, Recall, Turn};
 pub use crate::error::Error;
+pub use crate::many::{AskMany, ManyOptions, Outcome, Tally};
+pub use crate::question::{Question, QuestionError, QuestionsError};
 pub use crate::saved::{SavedModel, SavedModelError};
 pub use crate::stream::AnswerStream;

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use template::{Piece, Splitter, Template};
 use transport::ChatStream;
-use wire::{ChatChunk, Usage};
+use wire::ChatChunk;
 
-use crate::answer::{Answer, Event, Finish};
+use crate::answer::{Answer, Event, Finish, Raw, reasoning_of};
 use crate::error::Error;
 
 /// An answer that arrives, as [`Event`]s; the last one is [`Event::Done`].
@@ -14,11 +14,10 @@ use crate::error::Error;
 pub struct AnswerStream {
     chunks: ChatStream,
     asked: String,
-    answered: String,
+    raw: Raw,
     splitter: Option<Splitter>,
     pieces: Vec<Piece>,
     finish: Finish,
-    usage: Option<Usage>,
     queue: VecDeque<Event>,
 }
 
@@ -27,11 +26,10 @@ impl AnswerStream {
         Self {
             chunks,
             asked: model.to_owned(),
-            answered: model.to_owned(),
+            raw: Raw { model: model.to_owned(), ..Raw::default() },
             splitter: Some(Splitter::new(template)),
             pieces: Vec::new(),
             finish: Finish::Cut,
-            usage: None,
             queue: VecDeque::new(),
         }
     }
@@ -78,26 +76,33 @@ impl AnswerStream {
 
     fn take(&mut self, chunk: ChatChunk) {
         if !chunk.model.is_empty() {
-            self.answered = chunk.model;
+            self.raw.model = chunk.model;
         }
         if let Some(choice) = chunk.choices.into_iter().find(|choice| choice.index == 0) {
             let ended = choice.ended().map(|reason| Finish::of(Some(reason)));
+            let apart = reasoning_of(&choice.delta.extra).filter(|text| !text.is_empty());
+            if let Some(reasoning) = apart {
+                self.raw.reasoning.push_str(reasoning);
+                self.queue.push_back(Event::Reasoning(reasoning.to_owned()));
+            }
             self.push(&choice.delta.content.unwrap_or_default());
             self.finish = ended.unwrap_or_else(|| std::mem::replace(&mut self.finish, Finish::Cut));
         }
         if let Some(usage) = chunk.usage {
             self.queue.push_back(Event::Usage(usage.clone()));
-            self.usage = Some(usage);
+            self.raw.usage = Some(usage);
         }
     }
 
     fn push(&mut self, text: &str) {
+        self.raw.text.push_str(text);
         let pieces = self.splitter.as_mut().map(|splitter| splitter.push(text)).unwrap_or_default();
         self.show(pieces);
     }
 
     fn show(&mut self, pieces: Vec<Piece>) {
-        self.queue.extend(pieces.iter().map(event));
+        let events = pieces.iter().map(|piece| self.event(piece)).collect::<Vec<_>>();
+        self.queue.extend(events);
         self.pieces.extend(pieces);
     }
 
@@ -106,16 +111,17 @@ impl AnswerStream {
         self.show(rest);
         let halves = std::mem::take(&mut self.pieces).into_iter().collect();
         let finish = std::mem::replace(&mut self.finish, Finish::Cut);
-        let answer =
-            Answer::new(std::mem::take(&mut self.answered), halves, finish, self.usage.take());
+        let answer = Answer::new(std::mem::take(&mut self.raw), halves, finish);
         self.queue.push_back(Event::Done(Box::new(answer)));
     }
-}
 
-fn event(piece: &Piece) -> Event {
-    match piece {
-        Piece::Reasoning(text) => Event::Reasoning(text.clone()),
-        Piece::Response(text) => Event::Response(text.clone()),
-        other => Event::Unmarked(other.text().to_owned()),
+    fn event(&self, piece: &Piece) -> Event {
+        match piece {
+            Piece::Reasoning(text) => Event::Reasoning(text.clone()),
+            Piece::Response(text) => Event::Response(text.clone()),
+            // Where the reasoning came apart, the text is the response.
+            other if !self.raw.reasoning.is_empty() => Event::Response(other.text().to_owned()),
+            other => Event::Unmarked(other.text().to_owned()),
+        }
     }
 }

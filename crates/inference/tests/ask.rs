@@ -7,7 +7,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use double::{Double, Reply, chunk};
-use inference::{Assistant, Error, Event, Finish, Patience, SavedModel};
+use inference::{Assistant, Conversation, Error, Event, Finish, Patience, Recall, SavedModel};
 use serde_json::json;
 use template::Template;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -94,8 +94,10 @@ async fn a_prompt_changed_after_the_training_is_refused() -> anyhow::Result<()> 
     let (double, assistant) = assistant([]).await?;
     let mut saved = SavedModel::of_id("ft:tiny");
     saved.system_prompt = "Be brief.".to_owned();
-    let refused = Assistant::from_saved(assistant.client, &saved);
+    let refused = Assistant::from_saved(assistant.client.clone(), &saved);
     assert!(matches!(refused, Err(Error::NotAsTrained { model }) if model == "ft:tiny"));
+    let meant = Assistant::from_saved_as_is(assistant.client, &saved);
+    assert_eq!(meant.system_prompt.as_deref(), Some("Be brief."));
     assert!(double.asked().is_empty());
     Ok(())
 }
@@ -253,5 +255,77 @@ async fn an_answer_without_a_choice_is_an_error() -> anyhow::Result<()> {
     let (_double, assistant) =
         assistant([Reply::json(200, &json!({"id": "x", "choices": []}))]).await?;
     assert!(matches!(assistant.ask("Why?").await, Err(Error::NoChoice { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn reasoning_that_the_service_keeps_apart_is_the_reasoning() -> anyhow::Result<()> {
+    let delta = |delta: serde_json::Value, finish: Option<&str>| {
+        json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string()
+    };
+    let data = [
+        delta(json!({"reasoning_content": "Crushing"}), None),
+        delta(json!({"reasoning_content": " pain.", "content": null}), None),
+        delta(json!({"content": "An ECG."}), Some("stop")),
+        "[DONE]".to_owned(),
+    ];
+    insta::assert_snapshot!(events(Reply::events(&data)).await?, @r#"
+    Reasoning("Crushing")
+    Reasoning(" pain.")
+    Response("An ECG.")
+    Done(stop, complete: true)
+    "#);
+    let message = json!({"role": "assistant", "reasoning": "Crushing pain.", "content": "An ECG."});
+    let body = json!({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
+    let (_double, assistant) = assistant([Reply::json(200, &body)]).await?;
+    let answer = assistant.ask("Why?").await?;
+    assert_eq!(answer.reasoning.as_deref(), Some("Crushing pain."));
+    assert_eq!((answer.response.as_str(), answer.complete), ("An ECG.", true));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conversation_recalls_whole_answers_and_forgets_cut_ones() -> anyhow::Result<()> {
+    let (double, assistant) = assistant([
+        Reply::text(HEADED, "stop"),
+        Reply::stream(&["Now."], "length"),
+        Reply::events(&[chunk("Half", None)]),
+        Reply::text("Yes.", "stop"),
+        Reply::refusal(400, "context_length_exceeded"),
+    ])
+    .await?;
+    let mut conversation = Conversation::new(assistant);
+    conversation.ask("What?").await?;
+    let mut stream = conversation.ask_stream("When?").await?;
+    while stream.next().await?.is_some() {}
+    let mut cut = conversation.ask_stream("Where?").await?;
+    while cut.next().await?.is_some() {}
+    assert_eq!(conversation.turns().len(), 2);
+    conversation.assistant_mut().system_prompt = Some("Be brief.".to_owned());
+    conversation.ask("Sure?").await?;
+    assert_eq!(
+        double.asked()[3].body["messages"],
+        json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What?"}, {"role": "assistant", "content": HEADED},
+            {"role": "user", "content": "When?"}, {"role": "assistant", "content": "Now."},
+            {"role": "user", "content": "Sure?"}])
+    );
+    assert!(conversation.ask("And?").await.is_err());
+    assert_eq!(conversation.turns().len(), 3, "what failed leaves no turn");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_recalled_of_thinking_in_tags_is_the_response() -> anyhow::Result<()> {
+    let thought = || Reply::text("<think>\nWhy.\n</think>\n\nWhat.", "stop");
+    let (_double, mut assistant) = assistant([thought(), thought()]).await?;
+    assistant.template = Template::Think;
+    let mut conversation = Conversation::new(assistant.clone());
+    conversation.ask("What?").await?;
+    assert_eq!(conversation.turns()[0].answer, "What.");
+    let mut whole = Conversation::new(assistant).recalling(Recall::Whole);
+    whole.ask("What?").await?;
+    assert!(whole.turns()[0].answer.starts_with("<think>"));
     Ok(())
 }
