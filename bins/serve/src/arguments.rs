@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// The base model: a known name, a GGUF or safetensors file, or a folder
     #[arg(long, default_value = "smollm2-135m-instruct", value_name = "NAME|PATH")]
     pub(crate) base_model: String,
+    /// Let pages of this origin ask from a browser, a scheme and a host; may be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
     /// Log requests; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -17,6 +17,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) token: Option<Token>,
     pub(crate) base_model: BaseModel,
+    pub(crate) allowed_origins: Vec<String>,
 }
 
 impl Config {
@@ -43,6 +44,11 @@ impl Config {
             data_dir: connect::data_dir(arguments.data_dir, environment),
             token,
             base_model: BaseModel::new(&arguments.base_model, environment)?,
+            allowed_origins: arguments
+                .allow_origin
+                .into_iter()
+                .map(origin)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -51,4 +57,17 @@ fn token(text: Option<&str>) -> Result<Option<Token>, Failure> {
     let Some(text) = text else { return Ok(None) };
     let token = Token::new(text).ok_or_else(|| anyhow!("the token is empty or holds a blank"));
     token.map(Some).or_exit(Exit::Usage)
+}
+
+/// A browser names an origin by scheme, host and port alone; anything else would never match.
+fn origin(text: String) -> Result<String, Failure> {
+    let at = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |at: &str| {
+        !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_graphic() && !b"/*".contains(&byte))
+    };
+    if at.is_some_and(plain) {
+        return Ok(text);
+    }
+    Err(Failure::new(Exit::Usage, anyhow!("`--allow-origin {text}` is no origin"))
+        .hint("an origin is like https://page.example or http://localhost:3000"))
 }

@@ -37,6 +37,7 @@ fn wrong_values_are_usage_errors_that_name_them() {
         (["--addr", "here"], "`--addr here`"),
         (["--token", "two words"], "the token is empty or holds a blank"),
         (["--base-model", "no-such-model"], "`no-such-model`"),
+        (["--allow-origin", "page.example/x"], "`--allow-origin page.example/x`"),
     ] {
         let (exit, _, err) = check(&arguments);
         assert_eq!(exit, Exit::Usage, "{err}");

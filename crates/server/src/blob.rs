@@ -72,9 +72,12 @@ pub(crate) fn open(folder: &Folder, sha256: &str) -> io::Result<File> {
     File::open(path(folder, sha256))
 }
 
-/// Removes the content `sha256`, which nothing names any more.
+/// Removes the content `sha256`, which nothing names any more; one that is gone already is no fault.
 pub(crate) fn remove(folder: &Folder, sha256: &str) -> io::Result<()> {
-    fs::remove_file(path(folder, sha256))
+    match fs::remove_file(path(folder, sha256)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn path(folder: &Folder, sha256: &str) -> PathBuf {
@@ -82,7 +85,8 @@ fn path(folder: &Folder, sha256: &str) -> PathBuf {
     folder.blobs().join(shelf).join(sha256)
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// The bytes in lower-case hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -30,7 +30,10 @@ pub(crate) fn check(state: &State, job: &Job) -> store::Result<()> {
     };
     state.store.change(|connection| {
         let queued = jobs::change(connection, job.id.as_str(), |job| {
-            job.status = JobStatus::Queued;
+            // One that was paused meanwhile stays so.
+            if job.status == JobStatus::ValidatingFiles {
+                job.status = JobStatus::Queued;
+            }
             job.hyperparameters = plan.hyperparameters();
             job.method = Some(Method::supervised(plan.hyperparameters()));
         })?;
@@ -73,8 +76,17 @@ fn read_file(
         "training" => ("invalid_training_file", "training_file"),
         _ => ("invalid_validation_file", "validation_file"),
     };
-    let rows = open(state, file).map_err(|_| RowsError::Read).and_then(rows::read);
+    let rows = open(state, file).map_err(|_| RowsError::Read).and_then(|(bytes, content)| {
+        let most = state.limits.training_bytes;
+        if bytes > most { Err(RowsError::Large { most }) } else { rows::read(content) }
+    });
     rows.map_err(|fault| match fault {
+        RowsError::Large { most } => {
+            let message = format!(
+                "The job failed because the {kind} file has more than the {most} bytes that this server trains on"
+            );
+            error(code, param, message)
+        }
         RowsError::Read => {
             error(code, param, format!("The job failed because the {kind} file cannot be read"))
         }
@@ -91,12 +103,13 @@ fn read_file(
     })
 }
 
-fn open(state: &State, file: Option<&FileId>) -> io::Result<BufReader<std::fs::File>> {
+fn open(state: &State, file: Option<&FileId>) -> io::Result<(u64, BufReader<std::fs::File>)> {
     let missing = || io::Error::from(io::ErrorKind::NotFound);
     let id = file.ok_or_else(missing)?;
     let stored = state.store.change(|connection| files::find(connection, id.as_str()));
     let stored = stored.map_err(io::Error::other)?.ok_or_else(missing)?;
-    Ok(BufReader::new(blob::open(&state.folder, &stored.sha256)?))
+    let content = blob::open(&state.folder, &stored.sha256)?;
+    Ok((content.metadata()?.len(), BufReader::new(content)))
 }
 
 fn error(code: &str, param: &str, message: String) -> Box<JobError> {

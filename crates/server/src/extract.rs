@@ -10,8 +10,10 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::fault::Fault;
+use crate::pace::TooSlow;
 use crate::state::State;
 use crate::store::Span;
+use crate::store::jobs::Wanted;
 
 /// A body of JSON.
 #[derive(Debug)]
@@ -27,9 +29,30 @@ impl<T: DeserializeOwned> FromRequest<Arc<State>> for JsonBody<T> {
             return Err(Fault::invalid("The request needs 'Content-Type: application/json'"));
         }
         let body = read(request.into_body(), state.limits.body_bytes).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            Fault::invalid(format!("We could not parse the JSON body of your request: {error}"))
-        })
+        serde_json::from_slice(&body).map(Self).map_err(|error| unread(&error.to_string()))
+    }
+}
+
+/// The fault of a body that is no request; a field that is missing is named.
+fn unread(error: &str) -> Fault {
+    let fault =
+        Fault::invalid(format!("We could not parse the JSON body of your request: {error}"));
+    let missing = error.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    match missing {
+        Some((name, _)) => fault.param(name).code("missing_required_parameter"),
+        None => fault,
+    }
+}
+
+/// Refuses fields that the dialect does not have; one that is null says nothing.
+pub(crate) fn unknown(extra: &wire::Extra) -> Result<(), Fault> {
+    match extra.iter().find(|(_, value)| !value.is_null()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name: String = name.chars().take(100).collect();
+            let message = format!("Unrecognized request argument supplied: {name}");
+            Err(Fault::invalid(message).param(name).code("unknown_parameter"))
+        }
     }
 }
 
@@ -37,6 +60,8 @@ async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, Fault> {
     to_bytes(body, limit).await.map_err(|error| {
         if is_too_long(&error) {
             Fault::too_large(limit as u64)
+        } else if is_too_slow(&error) {
+            Fault::too_slow()
         } else {
             Fault::invalid("The request's body ended too early")
         }
@@ -45,14 +70,18 @@ async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, Fault> {
 
 /// Whether a limit on the body's length caused `error`.
 pub(crate) fn is_too_long(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if cause.to_string() == "length limit exceeded" {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+    causes(error).any(|cause| cause.to_string() == "length limit exceeded")
+}
+
+/// Whether the body's slow pace caused `error`.
+pub(crate) fn is_too_slow(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string() == TooSlow.to_string())
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The query, each name once.
@@ -101,8 +130,12 @@ impl Queries {
         self.0.remove(name)
     }
 
-    /// Takes the values of `metadata[name]`, by name.
-    pub(crate) fn metadata(&mut self) -> BTreeMap<String, String> {
+    /// Takes the values of `metadata[name]`, by name, or `metadata=null`.
+    pub(crate) fn metadata(&mut self) -> Wanted {
+        if self.0.get("metadata").is_some_and(|value| value == "null") {
+            self.0.remove("metadata");
+            return Wanted::Without;
+        }
         let mut pairs = BTreeMap::new();
         self.0.retain(|name, value| {
             let key = name.strip_prefix("metadata[").and_then(|name| name.strip_suffix(']'));
@@ -110,7 +143,7 @@ impl Queries {
             pairs.insert(key.to_owned(), std::mem::take(value));
             false
         });
-        pairs
+        Wanted::With(pairs)
     }
 
     /// Refuses what nobody took.

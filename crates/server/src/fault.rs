@@ -67,6 +67,13 @@ impl Fault {
             .code("request_too_large")
     }
 
+    /// The body comes in too slowly.
+    pub(crate) fn too_slow() -> Self {
+        let message = "The request's body took too long to arrive";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "invalid_request_error", message)
+            .code("request_timeout")
+    }
+
     /// The key is missing or wrong.
     pub(crate) fn unauthorized() -> Self {
         let message = "Incorrect API key provided: this server wants the token it was started with";
@@ -88,7 +95,7 @@ impl Fault {
 
     /// Too many requests wait already.
     pub(crate) fn busy(retry_after_seconds: u32) -> Self {
-        let message = "Too many requests are waiting for an answer; try again later";
+        let message = "Too many requests are waiting; try again later";
         let mut fault = Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", message)
             .code("rate_limit_exceeded");
         fault.retry_after_seconds = Some(retry_after_seconds);

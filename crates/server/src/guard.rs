@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State as Shared};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::{MatchedPath, Request, State as Shared};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::fault::Fault;
 use crate::id;
+use crate::pace::paced;
 use crate::state::State;
 
 /// Lets a request pass or answers it with a fault; every answer carries an `x-request-id`.
@@ -18,20 +20,23 @@ pub(crate) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let (method, path, begun) =
-        (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    let (method, begun) = (request.method().clone(), Instant::now());
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match check(&state, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next.run(request.map(|body| paced(body, &state.limits))).await,
         Err(fault) => fault.into_response(),
     };
+    let (pattern, status) =
+        (pattern.as_ref().map_or("other", MatchedPath::as_str), response.status().as_u16());
+    state.metrics.request(known(&method), pattern, status, begun.elapsed());
     let request_id = id::random("req_");
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert("x-request-id", value);
     }
     tracing::info!(
         %method,
-        path,
-        status = response.status().as_u16(),
+        pattern,
+        status,
         milliseconds = begun.elapsed().as_millis(),
         request_id,
         "answered"
@@ -39,9 +44,27 @@ pub(crate) async fn guard(
     response
 }
 
+/// The method, where it is one of ours: a client can make up any number of others.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::POST | Method::DELETE | Method::HEAD => method.as_str(),
+        _ => "other",
+    }
+}
+
+/// What lets the pages of `origins` ask: their preflights are answered, and their answers may be read.
+pub(crate) fn cross_origin(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .expose_headers([header::HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+}
+
 fn check(state: &State, request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
-    check_origin(headers)?;
+    check_origin(headers, &state.allowed_origins)?;
     match &state.token {
         // Without a token the server is open to this machine only; a web page that resolves its own name to this
         // address is not this machine.
@@ -59,9 +82,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Refuses pages of other sites: a browser names the site in `Origin`, other clients send none.
-fn check_origin(headers: &HeaderMap) -> Result<(), Fault> {
+fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Fault> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()) {
+        return Ok(());
+    }
     let site = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, at)| at);
     if site.is_some() && site == host {
         return Ok(());
@@ -95,10 +121,11 @@ mod tests {
     #[test]
     fn pages_of_other_sites_and_other_names_are_refused() {
         let own = [("host", "127.0.0.1:80"), ("origin", "http://127.0.0.1:80")];
-        assert!(check_origin(&headers(&own)).is_ok());
+        assert!(check_origin(&headers(&own), &[]).is_ok());
         let other = [("host", "127.0.0.1:80"), ("origin", "http://evil.example")];
-        assert!(check_origin(&headers(&other)).is_err());
-        assert!(check_origin(&headers(&[("origin", "null"), ("host", "null")])).is_err());
+        assert!(check_origin(&headers(&other), &[]).is_err());
+        assert!(check_origin(&headers(&other), &["http://evil.example".to_owned()]).is_ok());
+        assert!(check_origin(&headers(&[("origin", "null"), ("host", "null")]), &[]).is_err());
         for host in ["127.0.0.1", "localhost:8080", "[::1]:1"] {
             assert!(check_host(&headers(&[("host", host)])).is_ok(), "{host}");
         }

@@ -7,7 +7,12 @@
 //! # What the dialect's freedoms mean here
 //!
 //! - Jobs run one at a time, in order; files of waiting jobs are checked meanwhile. A job that a restart interrupts goes
-//!   on from its last training state, left at each epoch's end and every minute.
+//!   on from its last training state, left at each epoch's end and every minute. A job that is paused leaves one behind
+//!   its current step (`pausing`, then `paused`), frees the queue, and goes on from it when it is resumed; pausing and
+//!   resuming twice is no fault.
+//! - A job may start from a tuned model: its adapter is trained further, over the same base.
+//! - Completing or cancelling an upload twice gives the same answer twice. Contents that no file names any more are
+//!   removed at once, and what a crash leaves of them at the next start.
 //! - `n_epochs: auto` is three, but at least 100 examples seen and at most 25,000; `batch_size: auto` is 4, from 1,000
 //!   examples on 8, from 10,000 on 16; `learning_rate_multiplier` is a factor on the engine's default learning rate, and
 //!   `auto` is 1.
@@ -18,6 +23,7 @@
 //!   An answer starts at once and takes about three times as long as on an idle machine.
 //!   Two answers are generated at once and 32 may wait; one more gets status 429 with `Retry-After`.
 //! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
+//! - Clients who are slow over a request's head or body, or open too many connections, are bounded by [`Limits`].
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
 //!   another site's page are refused.
 
@@ -29,10 +35,14 @@ mod id;
 mod folder;
 mod blob;
 mod store;
+mod sweep;
 mod state;
 mod shelf;
+mod origin;
 mod fault;
 mod guard;
+mod pace;
+mod metrics;
 mod extract;
 mod routes;
 mod chat;
@@ -47,6 +57,7 @@ mod check;
 mod tokenised;
 mod validation;
 mod training;
+mod listener;
 mod server;
 mod embedded;
 

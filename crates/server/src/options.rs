@@ -35,8 +35,26 @@ impl BaseModel {
 pub struct Limits {
     /// The most bytes of an uploaded file; OpenAI's own limit is 512 MB.
     pub upload_bytes: u64,
+    /// The most bytes of one part of an upload; 64 MB, as OpenAI's.
+    pub part_bytes: u64,
+    /// The most bytes of all parts of an upload together; 8 GB, as OpenAI's.
+    pub upload_total_bytes: u64,
+    /// How many uploads may take parts at the same time.
+    pub pending_uploads: usize,
     /// The most bytes of any other request's body.
     pub body_bytes: usize,
+    /// How many connections are open at the same time; more wait to be taken.
+    pub connections: usize,
+    /// How long a client may take to send a request's head, and may stay silent between two requests.
+    pub head_seconds: u64,
+    /// How long a client may take to send a body, beside the time that [`Limits::slowest_bytes_per_second`] gives it.
+    pub body_seconds: u64,
+    /// The slowest pace at which a body may come in.
+    pub slowest_bytes_per_second: u64,
+    /// The most bytes of a file that a job trains on or measures on.
+    pub training_bytes: u64,
+    /// How many jobs may be unfinished, paused ones too, before a new one is refused with 429.
+    pub unfinished_jobs: usize,
     /// How many answers are generated at the same time.
     pub answers_at_once: usize,
     /// How many more may wait for their turn before the server answers 429.
@@ -51,7 +69,16 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             upload_bytes: 512 * 1024 * 1024,
+            part_bytes: 64 * 1024 * 1024,
+            upload_total_bytes: 8 * 1024 * 1024 * 1024,
+            pending_uploads: 64,
             body_bytes: 8 * 1024 * 1024,
+            connections: 512,
+            head_seconds: 60,
+            body_seconds: 30,
+            slowest_bytes_per_second: 4096,
+            training_bytes: 2 * 1024 * 1024 * 1024,
+            unfinished_jobs: 1000,
             answers_at_once: 2,
             answers_waiting: 32,
             shutdown_grace_seconds: 10,
@@ -69,6 +96,8 @@ pub struct Options {
     pub base_models: Vec<BaseModel>,
     /// What a client must present as its key; without one any key is accepted.
     pub token: Option<Token>,
+    /// The origins, such as `https://example.org`, whose pages may ask; the server's own pages always may.
+    pub allowed_origins: Vec<String>,
     /// Bounds on what clients may ask.
     pub limits: Limits,
     /// Where the time comes from.
@@ -82,6 +111,7 @@ impl Options {
             data_dir: data_dir.into(),
             base_models,
             token: None,
+            allowed_origins: Vec::new(),
             limits: Limits::default(),
             clock: Clock::system(),
         }

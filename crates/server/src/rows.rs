@@ -2,7 +2,7 @@
 //!
 //! A fault names the line (from 1) and the message (`messages[0]` is the first), and nothing of what they say.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use engine::ChatMessage;
 use serde_json::{Map, Value};
@@ -19,6 +19,10 @@ pub(crate) struct Rows {
 #[derive(Debug)]
 pub(crate) enum RowsError {
     Read,
+    /// The file has more bytes than a job may train on.
+    Large {
+        most: u64,
+    },
     /// What is wrong with the first bad line, and how many more are bad.
     Bad {
         line: usize,
@@ -27,6 +31,9 @@ pub(crate) enum RowsError {
     },
 }
 
+/// The longest line: far beyond the tokens that are trained on, and no danger to memory.
+const LINE_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Reads all rows; blank lines and a byte order mark are passed over.
 pub(crate) fn read(mut reader: impl BufRead) -> Result<Rows, RowsError> {
     let mut rows = Rows::default();
@@ -34,10 +41,15 @@ pub(crate) fn read(mut reader: impl BufRead) -> Result<Rows, RowsError> {
     let (mut bad, mut line, mut bytes) = (0, 0, Vec::new());
     loop {
         bytes.clear();
-        if reader.read_until(b'\n', &mut bytes).map_err(|_| RowsError::Read)? == 0 {
+        let mut line_of = reader.by_ref().take(LINE_BYTES + 1);
+        if line_of.read_until(b'\n', &mut bytes).map_err(|_| RowsError::Read)? == 0 {
             break;
         }
         line += 1;
+        if bytes.len() as u64 > LINE_BYTES {
+            let fault = format!("the line has more than {LINE_BYTES} bytes");
+            return Err(RowsError::Bad { line, fault, more: bad });
+        }
         let text = if line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf") } else { None };
         let text = text.unwrap_or(&bytes).trim_ascii();
         if text.is_empty() {
@@ -172,7 +184,7 @@ mod tests {
         match read(text.as_bytes()) {
             Ok(rows) => format!("{} rows", rows.conversations.len()),
             Err(RowsError::Bad { line, fault, more }) => format!("line {line}: {fault} (+{more})"),
-            Err(RowsError::Read) => "cannot be read".to_owned(),
+            Err(error) => format!("{error:?}"),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use wire::{Job, JobError, JobStatus};
 
+use crate::origin::{self, Found};
 use crate::state::State;
 use crate::store::{self, jobs};
 use crate::story::{self, Chapter};
@@ -22,6 +23,7 @@ const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 /// Starts the threads; they end when the server stops.
 pub(crate) fn start(state: &Arc<State>) -> Result<Vec<JoinHandle<()>>, Error> {
     forget_finished(state);
+    rest(state)?;
     let checks = spawn(state, "check", &[JobStatus::ValidatingFiles], check::check)?;
     let trains = spawn(state, "train", &[JobStatus::Running, JobStatus::Queued], training::train)?;
     Ok(vec![checks, trains])
@@ -56,8 +58,13 @@ fn spawn(
 }
 
 fn next(state: &State, statuses: &[JobStatus]) -> Option<Job> {
-    let can = |job: &Job| state.shelf.base(&job.model).is_some();
-    let found = state.store.change(|connection| jobs::next(connection, statuses, can));
+    let found = state.store.change(|connection| {
+        jobs::next(connection, statuses, |job| {
+            // One whose tuned model was deleted is taken too, to be failed.
+            let found = origin::find(connection, &state.shelf, &job.model);
+            matches!(found, Ok(Found::Origin(_) | Found::Gone))
+        })
+    });
     found.unwrap_or_else(|error| {
         tracing::error!(%error, "the jobs cannot be read");
         None
@@ -88,6 +95,17 @@ pub(crate) fn server_error(message: impl Into<String>) -> JobError {
         message: Some(message.into()),
         ..JobError::default()
     }
+}
+
+/// Lets those jobs rest that were about to pause when the server ended.
+fn rest(state: &State) -> Result<(), Error> {
+    let rest = || {
+        for job in state.store.change(jobs::unfinished)? {
+            training::pause(state, &job)?;
+        }
+        Ok(())
+    };
+    rest().map_err(|source| Error::Database { path: state.folder.database(), source })
 }
 
 /// Removes training states of jobs that came to their end just before the server did.

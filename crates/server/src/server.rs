@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::state::State;
-use crate::{Error, Options, routes, runner};
+use crate::{Error, Options, listener, routes, runner, sweep};
+
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The OpenAI dialect over the embedded engine.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Error::Thread`] when the threads for jobs cannot be started, [`Error::Listen`] when the listener breaks.
+    /// [`Error::Thread`] when the threads for jobs cannot be started, [`Error::Database`] when the jobs cannot be read.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -60,8 +62,8 @@ impl Server {
             state.stop();
             let _ = closing.send(true);
         };
-        let app = routes::router(Arc::clone(&self.state));
-        let serving = axum::serve(listener, app).with_graceful_shutdown(told);
+        let app = self.router();
+        let serving = listener::serve(listener, app, &self.state.limits, told);
         let grace = Duration::from_secs(self.state.limits.shutdown_grace_seconds);
         let stopping = Arc::clone(&self.state);
         let overdue = async move {
@@ -71,14 +73,33 @@ impl Server {
             stopping.hush();
             tokio::time::sleep(grace).await;
         };
-        let served = tokio::select! {
-            served = serving.into_future() => served,
-            () = overdue => Ok(()),
-        };
+        tokio::select! {
+            () = serving => {}
+            () = overdue => {}
+            () = sweeping(&self.state) => {}
+        }
         self.state.stop();
         self.state.hush();
         finish(threads).await;
-        served.map_err(|source| Error::Listen { source })
+        Ok(())
+    }
+
+    /// The API as a service, for a program that has a listener, or tests, of its own.
+    ///
+    /// Jobs are worked on only by [`serve`](Self::serve), which also bounds the connections and their heads' time.
+    pub fn router(&self) -> axum::Router {
+        routes::router(Arc::clone(&self.state))
+    }
+}
+
+/// Ends what has run out of time though nobody asks for it; never done.
+async fn sweeping(state: &Arc<State>) {
+    let mut turn = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        turn.tick().await;
+        if let Err(error) = sweep::expired(state).await {
+            tracing::error!(%error, "what has expired could not be removed");
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::folder::Folder;
+use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::shelf::Shelf;
 use crate::store::Store;
-use crate::{Error, Limits, Options, Token};
+use crate::{Error, Limits, Options, Token, sweep};
 
 /// The server's parts.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct State {
     pub(crate) answering: rayon::ThreadPool,
     pub(crate) token: Option<Token>,
     pub(crate) limits: Limits,
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     /// When the base models came on offer, as far as their `created` goes.
     pub(crate) started_at: i64,
@@ -35,6 +38,7 @@ impl State {
         let folder = Folder::open(&options.data_dir)?;
         let path = folder.database();
         let store = Store::open(&path).map_err(|source| Error::Database { path, source })?;
+        sweep::strays(&folder, &store)?;
         let answering = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("answer-{index}"))
             .build()
@@ -50,6 +54,8 @@ impl State {
             )),
             token: options.token,
             limits: options.limits,
+            allowed_origins: options.allowed_origins,
+            metrics: Metrics::new(),
             started_at: options.clock.now(),
             clock: options.clock,
             stopping: AtomicBool::new(false),

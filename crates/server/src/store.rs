@@ -1,4 +1,4 @@
-//! The database: files, jobs, events, checkpoints and models, all of it durable before it is acknowledged.
+//! The database: files, uploads, jobs, events, checkpoints and models, all of it durable before it is acknowledged.
 //!
 //! One connection behind a lock; every change is one transaction, written through to the disk (`synchronous = FULL`)
 //! in a write-ahead log.
@@ -15,10 +15,12 @@ pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod models;
+pub(crate) mod uploads;
 
 /// The version of the tables that this code reads and writes.
-const SCHEMA_VERSION: i64 = 1;
-const SCHEMA: &str = include_str!("store/schema.sql");
+const SCHEMA_VERSION: i64 = 2;
+/// What each version adds to the one before.
+const SCHEMAS: [&str; 2] = [include_str!("store/schema.sql"), include_str!("store/schema_2.sql")];
 
 /// What can be wrong with the database.
 pub struct StoreError(Cause);
@@ -93,15 +95,15 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            0 => {
-                let change = connection.transaction()?;
-                change.execute_batch(SCHEMA)?;
-                change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-                change.commit()?;
+        let done = usize::try_from(version).ok().filter(|_| version <= SCHEMA_VERSION);
+        let done = done.ok_or(StoreError(Cause::Version(version)))?;
+        if done < SCHEMAS.len() {
+            let change = connection.transaction()?;
+            for schema in &SCHEMAS[done..] {
+                change.execute_batch(schema)?;
             }
-            SCHEMA_VERSION => {}
-            found => return Err(StoreError(Cause::Version(found))),
+            change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            change.commit()?;
         }
         Ok(Self(Mutex::new(connection)))
     }
@@ -190,6 +192,26 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 9).unwrap();
         let error = Store::open(&path).unwrap_err().to_string();
         assert!(error.contains("version 9"), "{error}");
+    }
+
+    #[test]
+    fn a_database_of_the_first_release_is_read_and_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.sqlite");
+        let first = Connection::open(&path).unwrap();
+        first.execute_batch(SCHEMAS[0]).unwrap();
+        first.pragma_update(None, "user_version", 1).unwrap();
+        let body = r#"{"id":"file-1","filename":"a"}"#;
+        let insert =
+            "INSERT INTO files (id, sha256, purpose, body) VALUES ('file-1', 's', 'fine-tune', ?1)";
+        first.execute(insert, [body]).unwrap();
+        drop(first);
+        for _ in 0..2 {
+            let store = Store::open(&path).unwrap();
+            let file = store.change(|connection| files::find(connection, "file-1")).unwrap();
+            assert_eq!(file.map(|file| file.object.filename).as_deref(), Some("a"));
+            assert_eq!(store.change(uploads::count_pending).unwrap(), 0);
+        }
     }
 
     #[test]

@@ -17,10 +17,15 @@ pub(crate) enum Chapter<'a> {
         named_messages: usize,
     },
     Started,
-    /// Training goes on after a restart, behind this step.
+    /// Training goes on behind this step, after a restart or a pause.
     Resumed {
         step: usize,
+        restarted: bool,
     },
+    /// The user stopped the job for a while.
+    Paused,
+    /// The user let it go on.
+    Unpaused,
     /// So many examples are longer than the `tokens` trained on, and are cut.
     Cut {
         examples: usize,
@@ -60,14 +65,23 @@ pub(crate) fn tell(
     Ok(())
 }
 
+const VALIDATED: &str = "validated";
+
+/// Whether the job's files were found good.
+pub(crate) fn is_validated(connection: &Connection, job: &Job) -> Result<bool> {
+    events::is_told(connection, job.id.as_str(), VALIDATED)
+}
+
 /// Names the chapter within its job; a chapter of the same name is told only the first time.
 fn key(chapter: &Chapter<'_>) -> String {
     match chapter {
         Chapter::Created => "created".to_owned(),
         Chapter::Validating => "validating".to_owned(),
-        Chapter::Validated { .. } => "validated".to_owned(),
+        Chapter::Validated { .. } => VALIDATED.to_owned(),
         Chapter::Started => "started".to_owned(),
         Chapter::Resumed { .. } => id::random("resumed:"),
+        Chapter::Paused => id::random("paused:"),
+        Chapter::Unpaused => id::random("unpaused:"),
         Chapter::Cut { .. } => "cut".to_owned(),
         Chapter::Before(_) => "step:0".to_owned(),
         Chapter::Step(metrics) => format!("step:{}", metrics.step.unwrap_or_default()),
@@ -80,7 +94,7 @@ fn key(chapter: &Chapter<'_>) -> String {
 fn level(chapter: &Chapter<'_>) -> EventLevel {
     match chapter {
         Chapter::Failed(_) => EventLevel::Error,
-        Chapter::Cut { .. } | Chapter::Resumed { .. } => EventLevel::Warn,
+        Chapter::Cut { .. } | Chapter::Resumed { restarted: true, .. } => EventLevel::Warn,
         Chapter::Validated { named_messages, .. } if *named_messages > 0 => EventLevel::Warn,
         _ => EventLevel::Info,
     }
@@ -107,12 +121,17 @@ fn message(chapter: &Chapter<'_>, job: &Job) -> String {
              {named_messages} messages carry a `name`, which the model's template has no place for"
         ),
         Chapter::Started => "Fine-tuning job started".to_owned(),
-        Chapter::Resumed { step: 0 } => {
+        Chapter::Resumed { step: 0, .. } => {
             "The server was restarted; training begins again".to_owned()
         }
-        Chapter::Resumed { step } => {
+        Chapter::Resumed { step, restarted: true } => {
             format!("The server was restarted; training goes on behind step {step}")
         }
+        Chapter::Resumed { step, restarted: false } => {
+            format!("Training goes on behind step {step}")
+        }
+        Chapter::Paused => "Fine-tuning job paused".to_owned(),
+        Chapter::Unpaused => "Fine-tuning job resumed".to_owned(),
         Chapter::Cut { examples, tokens } => {
             format!("{examples} examples are longer than {tokens} tokens; their ends are cut off")
         }

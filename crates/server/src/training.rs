@@ -13,6 +13,7 @@ use wire::{Job, JobError, JobStatus, Metrics};
 
 use crate::check::read_files;
 use crate::hyperparameters::Plan;
+use crate::origin::{self, Found, Origin};
 use crate::runner::{fail, server_error};
 use crate::state::State;
 use crate::store::{self, StoreError, jobs};
@@ -25,7 +26,7 @@ use crate::{Error, id};
 enum Halt {
     /// The job was cancelled; nothing is left to do.
     Cancelled,
-    /// The server stops; the job goes on later.
+    /// The server stops, or the job pauses; it goes on later.
     Left,
     /// The job is at fault, or the engine over it.
     Failed(Box<JobError>),
@@ -67,7 +68,7 @@ impl From<engine::Error> for Halt {
 pub(crate) fn train(state: &State, job: &Job) -> store::Result<()> {
     match Session::begin(state, job).and_then(Session::run) {
         Ok(()) | Err(Halt::Cancelled) => {}
-        Err(Halt::Left) => return Ok(()),
+        Err(Halt::Left) => return pause(state, job),
         Err(Halt::Failed(error)) => fail(state, job, &error)?,
         Err(Halt::Store(error)) => {
             tracing::error!(job = %job.id, %error, "a job failed");
@@ -79,9 +80,25 @@ pub(crate) fn train(state: &State, job: &Job) -> store::Result<()> {
     Ok(())
 }
 
+/// Lets a job rest that is about to pause; its training state stays.
+pub(crate) fn pause(state: &State, job: &Job) -> store::Result<()> {
+    let now = state.clock.now();
+    state.store.change(|connection| {
+        if jobs::status(connection, job.id.as_str())? != Some(JobStatus::Pausing) {
+            return Ok(());
+        }
+        let paused = jobs::change(connection, job.id.as_str(), |job| {
+            job.status = JobStatus::Paused;
+            job.estimated_finish = None;
+        })?;
+        paused.map_or(Ok(()), |job| story::tell(connection, &job, now, &Chapter::Paused))
+    })
+}
+
 struct Session<'a> {
     state: &'a State,
     job: Job,
+    origin: Origin,
     trainer: Trainer,
     validation: Validation,
     /// The tokens that all epochs together train on.
@@ -95,9 +112,10 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn begin(state: &'a State, job: &Job) -> Result<Self, Halt> {
-        let resumed = job.status == JobStatus::Running;
-        let job = change(state, job, &Chapter::Started, |job| job.status = JobStatus::Running)?;
-        let model = state.shelf.model(&job.model).map_err(|error| load_error(&error))?;
+        let restarted = job.status == JobStatus::Running;
+        let job = start(state, job)?;
+        let origin = origin(state, &job)?;
+        let model = state.shelf.model(&origin.base).map_err(|error| load_error(&error))?;
         let (train, valid) = read_files(state, &job)?;
         let plan = Plan::new(&job.hyperparameters, train.conversations.len());
         let options = options(&plan, &job, &model);
@@ -109,9 +127,10 @@ impl<'a> Session<'a> {
             let cut = Chapter::Cut { examples: train.cut + valid.cut, tokens: options.max_tokens };
             change(state, &job, &cut, |_| {})?;
         }
-        let (trainer, step) = trainer(state, &job, &model, &options, train.examples)?;
-        if resumed {
-            change(state, &job, &Chapter::Resumed { step }, |_| {})?;
+        let begin = Begin { state, job: &job, origin: &origin, model: &model, options: &options };
+        let (trainer, step) = begin.trainer(train.examples)?;
+        if restarted || step > 0 {
+            change(state, &job, &Chapter::Resumed { step, restarted }, |_| {})?;
         }
         let validation =
             Validation::new(model, valid.examples, plan.batch_size, trainer.total_steps());
@@ -119,8 +138,9 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         Ok(Self {
             state,
-            model_id: id::tuned_model(&job.model, suffix, job.id.as_str()),
+            model_id: id::tuned_model(&origin.base, suffix, job.id.as_str()),
             job,
+            origin,
             trainer,
             validation,
             trained_tokens,
@@ -137,12 +157,13 @@ impl<'a> Session<'a> {
             self.tell(&Chapter::Before(&before))?;
         }
         loop {
-            if self.state.is_stopping() {
+            if self.state.is_stopping() || self.job.status == JobStatus::Pausing {
                 self.save()?;
                 return Err(Halt::Left);
             }
             let begun = Instant::now();
             let Some(report) = self.trainer.step()? else { break };
+            self.state.metrics.step(report.tokens, report.seconds);
             self.record(&report)?;
             self.state.queue.wait_until_idle(begun.elapsed());
         }
@@ -188,12 +209,12 @@ impl<'a> Session<'a> {
         let state = self.state;
         let (id, mut halt) = (self.job.id.as_str(), None);
         let whole = self.validation.all(self.trainer.adapter(), &mut || {
-            let running = state.store.change(|connection| jobs::is_running(connection, id));
-            halt = match running {
+            let status = state.store.change(|connection| jobs::status(connection, id));
+            halt = match status {
                 Err(error) => Some(Halt::Store(error)),
-                Ok(false) => Some(Halt::Cancelled),
-                Ok(true) if state.is_stopping() => Some(Halt::Left),
-                Ok(true) => None,
+                Ok(Some(JobStatus::Running)) if !state.is_stopping() => None,
+                Ok(Some(JobStatus::Running | JobStatus::Pausing)) => Some(Halt::Left),
+                Ok(_) => Some(Halt::Cancelled),
             };
             halt.is_none()
         })?;
@@ -237,9 +258,35 @@ fn change(
     changed.ok_or(Halt::Cancelled)
 }
 
+/// Takes the job, unless it was paused or cancelled before it could start.
+fn start(state: &State, job: &Job) -> Result<Job, Halt> {
+    let now = state.clock.now();
+    let started = state.store.change(|connection| {
+        let started = jobs::start(connection, job.id.as_str())?;
+        if let Some(job) = &started {
+            story::tell(connection, job, now, &Chapter::Started)?;
+        }
+        Ok(started)
+    })?;
+    started.ok_or(Halt::Left)
+}
+
+fn origin(state: &State, job: &Job) -> Result<Origin, Halt> {
+    let find = |connection: &_| origin::find(connection, &state.shelf, &job.model);
+    match state.store.change(find)? {
+        Found::Origin(origin) => Ok(origin),
+        Found::Gone | Found::Unknown | Found::Elsewhere => Err(Halt::Failed(Box::new(JobError {
+            code: Some("model_not_found".to_owned()),
+            message: Some("The model that the job starts from does not exist any more".to_owned()),
+            param: Some("model".to_owned()),
+            ..JobError::default()
+        }))),
+    }
+}
+
 fn load_error(error: &Error) -> Halt {
-    tracing::error!(%error, "a base model cannot be loaded");
-    Halt::Failed(Box::new(server_error("The base model cannot be loaded")))
+    tracing::error!(%error, "a model cannot be loaded");
+    Halt::Failed(Box::new(server_error("The model that the job starts from cannot be loaded")))
 }
 
 fn options(plan: &Plan, job: &Job, model: &Model) -> TrainOptions {
@@ -256,27 +303,47 @@ fn options(plan: &Plan, job: &Job, model: &Model) -> TrainOptions {
     }
 }
 
-/// The trainer as the last training state left it, or at its beginning; and the steps it has done.
-fn trainer(
-    state: &State,
-    job: &Job,
-    model: &Arc<Model>,
-    options: &TrainOptions,
-    train: Vec<Example>,
-) -> Result<(Trainer, usize), Halt> {
-    let states = keep::saved_states(&state.folder.training().join(job.id.as_str()));
-    if let Some((_, folder)) = states.first() {
-        let (model, options) = (Arc::clone(model), options.clone());
-        match Trainer::resume(folder, model, options, train.clone(), Vec::new()) {
-            Ok(trainer) => {
-                let step = trainer.steps_done();
-                return Ok((trainer, step));
+/// What a training begins with.
+struct Begin<'a> {
+    state: &'a State,
+    job: &'a Job,
+    origin: &'a Origin,
+    model: &'a Arc<Model>,
+    options: &'a TrainOptions,
+}
+
+impl Begin<'_> {
+    /// The trainer as the last training state left it, or at its beginning; and the steps it has done.
+    fn trainer(&self, train: Vec<Example>) -> Result<(Trainer, usize), Halt> {
+        let Self { state, job, .. } = self;
+        let states = keep::saved_states(&state.folder.training().join(job.id.as_str()));
+        if let Some((_, folder)) = states.first() {
+            let (model, options) = (Arc::clone(self.model), self.options.clone());
+            match Trainer::resume(folder, model, options, train.clone(), Vec::new()) {
+                Ok(trainer) => {
+                    let step = trainer.steps_done();
+                    return Ok((trainer, step));
+                }
+                // As after a new release with other defaults: better from the beginning than not at all.
+                Err(error) => {
+                    tracing::warn!(job = %job.id, %error, "a training state is of no use");
+                }
             }
-            // As after a new release with other defaults: better from the beginning than not at all.
-            Err(error) => tracing::warn!(job = %job.id, %error, "a training state is of no use"),
         }
+        Ok((self.fresh(train)?, 0))
     }
-    let lora = LoraConfig::default();
-    let trainer = Trainer::new(Arc::clone(model), &lora, options.clone(), train, Vec::new())?;
-    Ok((trainer, 0))
+
+    fn fresh(&self, train: Vec<Example>) -> Result<Trainer, Halt> {
+        let (model, options) = (Arc::clone(self.model), self.options.clone());
+        let trainer = match &self.origin.tuned {
+            None => Trainer::new(model, &LoraConfig::default(), options, train, Vec::new())?,
+            Some(tuned) => {
+                let folder = self.state.folder.adapters();
+                let adapter = self.state.shelf.adapter(tuned, &folder, self.model);
+                let adapter = adapter.map_err(|error| load_error(&error))?;
+                Trainer::with_adapter(model, (*adapter).clone(), options, train, Vec::new())?
+            }
+        };
+        Ok(trainer)
+    }
 }

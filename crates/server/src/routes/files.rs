@@ -4,86 +4,79 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{Multipart, Path, State as Shared};
-use axum::http::{StatusCode, header};
+use axum::extract::{Path, State as Shared};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use tokio::io::AsyncReadExt as _;
-use wire::{Deleted, FileId, FileObject, Page, Purpose};
+use wire::{Deleted, ExpiresAfter, FileId, FileObject, Page};
 
-use crate::blob::{self, Finished, Incoming};
-use crate::extract::{Queries, is_too_long, no_cursor};
+use super::form::{self, Form, Reader};
+use crate::blob::{self, Finished};
+use crate::extract::{Queries, no_cursor};
 use crate::fault::Fault;
-use crate::id;
 use crate::state::State;
 use crate::store::files::{self, Deletion, StoredFile};
+use crate::{id, sweep};
 
-/// What files may be uploaded for; the results of jobs are made here.
-const PURPOSES: [&str; 6] = ["fine-tune", "assistants", "batch", "evals", "user_data", "vision"];
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The fields of an upload's form.
+#[derive(Default)]
+struct Fields {
+    content: Option<Finished>,
+    filename: String,
+    purpose: Option<String>,
+    anchor: Option<String>,
+    seconds: Option<String>,
+}
 
 pub(super) async fn upload(
     Shared(state): Shared<Arc<State>>,
-    form: Result<Multipart, axum::extract::multipart::MultipartRejection>,
+    form: Form,
 ) -> Result<Json<FileObject>, Fault> {
-    let mut form =
-        form.map_err(|_| Fault::invalid("The request needs a body of 'multipart/form-data'"))?;
-    let limit = state.limits.upload_bytes;
-    let (mut content, mut filename, mut purpose) = (None, String::new(), None);
-    while let Some(field) = form.next_field().await.map_err(|error| bad_form(&error, limit))? {
-        match field.name() {
-            Some("file") => {
-                filename = base_name(field.file_name().unwrap_or("upload"));
-                content = Some(receive(&state, field).await?);
-            }
-            Some("purpose") => {
-                purpose = Some(field.text().await.map_err(|error| bad_form(&error, limit))?);
-            }
-            Some(name) => {
-                let name: String = name.chars().take(100).collect();
-                return Err(Fault::unsupported(name, "is not supported by this server"));
-            }
-            None => return Err(Fault::invalid("A part of the form has no name")),
-        }
-    }
-    let content =
-        content.ok_or_else(|| Fault::invalid("'file' is a required property").param("file"))?;
-    let purpose = purpose
-        .ok_or_else(|| Fault::invalid("'purpose' is a required property").param("purpose"))?;
-    if !PURPOSES.contains(&purpose.as_str()) {
-        let message = format!("'purpose' must be one of {}", PURPOSES.join(", "));
-        return Err(Fault::invalid_value("purpose", message));
-    }
+    let fields = read(&state, Reader::new(form, state.limits.upload_bytes)?).await?;
+    let missing =
+        |name: &'static str| Fault::invalid(format!("'{name}' is a required property")).param(name);
+    let content = fields.content.ok_or_else(|| missing("file"))?;
+    let purpose = form::purpose(&fields.purpose.ok_or_else(|| missing("purpose"))?)?;
+    let seconds = match (fields.anchor, fields.seconds) {
+        (None, None) => None,
+        (anchor, seconds) => Some(form::expiry(&ExpiresAfter {
+            anchor: anchor.ok_or_else(|| missing("expires_after[anchor]"))?,
+            seconds: seconds.and_then(|text| text.parse().ok()).unwrap_or_default(),
+        })?),
+    };
     if content.bytes == 0 {
         return Err(Fault::invalid_value("file", "The file is empty"));
     }
-    let id: FileId = new_id()?;
-    let object = FileObject::new(
-        id,
-        filename,
-        Purpose::from(purpose.as_str()),
-        content.bytes,
-        state.clock.now(),
-    );
+    let now = state.clock.now();
+    let object = FileObject {
+        expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
+        ..FileObject::new(new_id()?, fields.filename, purpose, content.bytes, now)
+    };
     keep(&state, object, content).await.map(Json)
 }
 
-fn new_id() -> Result<FileId, Fault> {
-    id::random("file-").parse().map_err(|error: wire::InvalidId| Fault::internal(&error))
-}
-
-async fn receive(state: &Arc<State>, mut field: Field<'_>) -> Result<Finished, Fault> {
-    let limit = state.limits.upload_bytes;
-    let fail = |error: std::io::Error| Fault::internal(&error);
-    let mut incoming = Incoming::new(&state.folder).map_err(fail)?;
-    while let Some(chunk) = field.chunk().await.map_err(|error| bad_form(&error, limit))? {
-        incoming.write(&chunk).map_err(fail)?;
-        if incoming.bytes() > limit {
-            return Err(Fault::too_large(limit));
+async fn read(state: &Arc<State>, mut form: Reader) -> Result<Fields, Fault> {
+    let mut fields = Fields::default();
+    while let Some((name, field)) = form.next().await? {
+        match name.as_str() {
+            "file" => {
+                fields.filename = form::base_name(field.file_name().unwrap_or("upload"));
+                let limit = state.limits.upload_bytes;
+                fields.content = Some(form::receive(state, field, limit).await?);
+            }
+            "purpose" => fields.purpose = Some(form::text(field).await?),
+            "expires_after[anchor]" => fields.anchor = Some(form::text(field).await?),
+            "expires_after[seconds]" => fields.seconds = Some(form::text(field).await?),
+            _ => return Err(Fault::unsupported(name, "is not supported by this server")),
         }
     }
-    let finished = tokio::task::spawn_blocking(move || incoming.finish()).await;
-    finished.map_err(|error| Fault::internal(&error))?.map_err(fail)
+    Ok(fields)
+}
+
+pub(super) fn new_id() -> Result<FileId, Fault> {
+    id::random("file-").parse().map_err(|error: wire::InvalidId| Fault::internal(&error))
 }
 
 /// Puts the content in its place and the file into the database, as one step against deletions.
@@ -101,21 +94,6 @@ async fn keep(
     Ok(stored.await?)
 }
 
-fn bad_form(error: &MultipartError, limit: u64) -> Fault {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE || is_too_long(error) {
-        Fault::too_large(limit)
-    } else {
-        Fault::invalid("The form of the request cannot be read, or ended too early")
-    }
-}
-
-/// The last part of a path of any system, without what would break a line.
-fn base_name(name: &str) -> String {
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = name.chars().filter(|letter| !letter.is_control()).take(255).collect();
-    if name.is_empty() { "upload".to_owned() } else { name }
-}
-
 pub(super) async fn list(
     Shared(state): Shared<Arc<State>>,
     mut queries: Queries,
@@ -123,6 +101,7 @@ pub(super) async fn list(
     let span = queries.span(10_000, 10_000, true)?;
     let purpose = queries.take("purpose");
     queries.finish()?;
+    sweep::expired(&state).await?;
     let part = state
         .store
         .call(move |connection| files::list(connection, purpose.as_deref(), &span))
@@ -133,7 +112,8 @@ pub(super) async fn list(
     Ok(Json(Page { first_id, last_id, ..Page::new(part.items, part.has_more) }))
 }
 
-async fn stored(state: &State, id: String) -> Result<StoredFile, Fault> {
+async fn stored(state: &Arc<State>, id: String) -> Result<StoredFile, Fault> {
+    sweep::expired(state).await?;
     let shown: String = id.chars().take(100).collect();
     let file = state.store.call(move |connection| files::find(connection, &id)).await?;
     file.ok_or_else(|| no_file(&shown))
@@ -182,30 +162,9 @@ pub(super) async fn delete(
         Deletion::Missing => Err(no_file(&id.chars().take(100).collect::<String>())),
         Deletion::InUse => Err(Fault::conflict("An unfinished fine-tuning job needs this file")),
         Deletion::Done { sha256 } => {
-            let shared = Arc::clone(&state);
-            // Behind the deletion's commit, so that a row never lacks its content; asked again under the lock, so that
-            // no upload of the same content comes between.
-            let swept = state.store.call(move |connection| {
-                if !files::is_content_used(connection, &sha256)? {
-                    blob::remove(&shared.folder, &sha256)?;
-                }
-                Ok(())
-            });
-            swept.await?;
+            // Behind the deletion's commit, so that a row never lacks its content.
+            sweep::contents(&state, vec![sha256]).await?;
             Ok(Json(Deleted::new(id, "file")))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_filename_loses_its_folders() {
-        assert_eq!(base_name("../../etc/passwd"), "passwd");
-        assert_eq!(base_name(r"C:\data\train.jsonl"), "train.jsonl");
-        assert_eq!(base_name("a\r\nb"), "ab");
-        assert_eq!(base_name("x/"), "upload");
     }
 }

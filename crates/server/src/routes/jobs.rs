@@ -5,16 +5,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State as Shared};
+use rusqlite::Connection;
 use wire::{Checkpoint, CreateJob, Event, FileId, Job, JobId, JobStatus, Method, Page, Purpose};
 
-use crate::extract::{JsonBody, Queries, no_cursor};
+use crate::extract::{JsonBody, Queries, no_cursor, unknown};
 use crate::fault::Fault;
+use crate::origin::{self, Found};
 use crate::state::State;
-use crate::store::{checkpoints, events, files, jobs, models};
-use crate::{hyperparameters, id, story};
+use crate::store::{self, checkpoints, events, files, jobs};
+use crate::story::{self, Chapter};
+use crate::{hyperparameters, id, sweep};
 
 /// OpenAI's own limits, from its API description.
 const SUFFIX_CHARACTERS: usize = 64;
+/// How long a client is told to wait that finds too many jobs unfinished.
+const JOBS_RETRY_AFTER_SECONDS: u32 = 60;
 const METADATA_PAIRS: usize = 16;
 const METADATA_KEY_CHARACTERS: usize = 64;
 const METADATA_VALUE_CHARACTERS: usize = 512;
@@ -26,6 +31,7 @@ pub(super) async fn create(
     let hyperparameters = hyperparameters::wanted(&request)?;
     check(&request)?;
     check_model(&state, &request.model).await?;
+    sweep::expired(&state).await?;
     check_file(&state, "training_file", Some(&request.training_file)).await?;
     check_file(&state, "validation_file", request.validation_file.as_ref()).await?;
     let id: JobId =
@@ -43,31 +49,29 @@ pub(super) async fn create(
         ..Job::new(id, request.model, state.clock.now())
     };
     let now = state.clock.now();
-    let stored = job.clone();
+    let (stored, most) = (job.clone(), state.limits.unfinished_jobs);
     let insert = state.store.call(move |connection| {
+        if jobs::unfinished(connection)?.len() >= most {
+            return Ok(false);
+        }
         jobs::insert(connection, &stored)?;
-        story::tell(connection, &stored, now, &story::Chapter::Created)
+        story::tell(connection, &stored, now, &Chapter::Created)?;
+        Ok(true)
     });
-    insert.await?;
+    if !insert.await? {
+        return Err(Fault::busy(JOBS_RETRY_AFTER_SECONDS));
+    }
     state.tell();
     Ok(Json(job))
 }
 
 fn check(request: &CreateJob) -> Result<(), Fault> {
-    for (name, value) in &request.extra {
-        let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        match name.as_str() {
-            "integrations" if empty => {}
-            "integrations" => {
-                return Err(Fault::unsupported("integrations", "is not supported by this server"));
-            }
-            _ => {
-                let name: String = name.chars().take(100).collect();
-                let message = format!("Unrecognized request argument supplied: {name}");
-                return Err(Fault::invalid(message).param(name).code("unknown_parameter"));
-            }
-        }
+    let mut extra = request.extra.clone();
+    let integrations = extra.shift_remove("integrations").unwrap_or_default();
+    if !integrations.is_null() && integrations.as_array().is_none_or(|list| !list.is_empty()) {
+        return Err(Fault::unsupported("integrations", "is not supported by this server"));
     }
+    unknown(&extra)?;
     if request.seed.is_some_and(|seed| !(0..=i64::from(i32::MAX)).contains(&seed)) {
         let message = "'seed' must be from 0 to 2147483647";
         return Err(Fault::invalid_value("seed", message));
@@ -96,16 +100,12 @@ fn check_metadata(pairs: &BTreeMap<String, String>) -> Result<(), Fault> {
     Err(Fault::invalid_value("metadata", message))
 }
 
-async fn check_model(state: &State, model: &str) -> Result<(), Fault> {
-    if state.shelf.base(model).is_some() {
-        return Ok(());
-    }
-    let id = model.to_owned();
-    match state.store.call(move |connection| models::find(connection, &id)).await? {
-        Some(_) => {
-            Err(Fault::unsupported("model", "must be a base model: a tuned one is not tuned again"))
-        }
-        None => Err(Fault::no_model(model)),
+async fn check_model(state: &Arc<State>, model: &str) -> Result<(), Fault> {
+    let (shared, name) = (Arc::clone(state), model.to_owned());
+    let found = state.store.call(move |connection| origin::find(connection, &shared.shelf, &name));
+    match found.await? {
+        Found::Origin(_) => Ok(()),
+        Found::Elsewhere | Found::Gone | Found::Unknown => Err(Fault::no_model(model)),
     }
 }
 
@@ -131,9 +131,9 @@ pub(super) async fn list(
     mut queries: Queries,
 ) -> Result<Json<Page<Job>>, Fault> {
     let span = queries.span(20, 100, false)?;
-    let metadata = queries.metadata();
+    let wanted = queries.metadata();
     queries.finish()?;
-    let part = state.store.call(move |connection| jobs::list(connection, &metadata, &span));
+    let part = state.store.call(move |connection| jobs::list(connection, &wanted, &span));
     let part = part.await?.ok_or_else(no_cursor)?;
     Ok(Json(Page::new(part.items, part.has_more)))
 }
@@ -155,27 +155,85 @@ async fn stored(state: &State, id: String) -> Result<Job, Fault> {
     })
 }
 
+/// Changes a job that has not come to its end, and tells of it what `work` returns.
+async fn change(
+    state: &Arc<State>,
+    id: String,
+    verb: &str,
+    work: impl FnOnce(&Connection, &mut Job) -> store::Result<Option<Chapter<'static>>> + Send + 'static,
+) -> Result<Job, Fault> {
+    let job = stored(state, id).await?;
+    let now = state.clock.now();
+    let changed = state.store.call(move |connection| {
+        let mut told = Ok(None);
+        let changed =
+            jobs::change(connection, job.id.as_str(), |job| told = work(connection, job))?;
+        if let (Some(job), Some(chapter)) = (&changed, told?) {
+            story::tell(connection, job, now, &chapter)?;
+        }
+        Ok(changed)
+    });
+    let changed = changed.await?.ok_or_else(|| {
+        let message = format!("The job has come to its end already and cannot be {verb}");
+        Fault::invalid(message).code("invalid_state")
+    })?;
+    state.tell();
+    Ok(changed)
+}
+
 pub(super) async fn cancel(
     Shared(state): Shared<Arc<State>>,
     Path(id): Path<String>,
 ) -> Result<Json<Job>, Fault> {
-    let job = stored(&state, id).await?;
     let now = state.clock.now();
-    let cancelled = state.store.call(move |connection| {
-        let cancelled = jobs::change(connection, job.id.as_str(), |job| {
-            job.status = JobStatus::Cancelled;
-            job.finished_at = Some(now);
-            job.estimated_finish = None;
-        })?;
-        if let Some(job) = &cancelled {
-            story::tell(connection, job, now, &story::Chapter::Cancelled)?;
+    let shared = Arc::clone(&state);
+    let work = move |_: &Connection, job: &mut Job| {
+        if job.status == JobStatus::Paused {
+            // Nobody works on it who would; what stays is removed at the next start.
+            let _ = std::fs::remove_dir_all(shared.folder.training().join(job.id.as_str()));
         }
-        Ok(cancelled)
-    });
-    cancelled.await?.map(Json).ok_or_else(|| {
-        Fault::invalid("The job has come to its end already and cannot be cancelled")
-            .code("invalid_state")
-    })
+        job.status = JobStatus::Cancelled;
+        job.finished_at = Some(now);
+        job.estimated_finish = None;
+        Ok(Some(Chapter::Cancelled))
+    };
+    change(&state, id, "cancelled", work).await.map(Json)
+}
+
+/// Lets a waiting job rest at once and a running one behind its current step; one that rests already is left so.
+pub(super) async fn pause(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Fault> {
+    let work = |_: &Connection, job: &mut Job| {
+        match job.status {
+            JobStatus::Pausing | JobStatus::Paused => return Ok(None),
+            JobStatus::Running => job.status = JobStatus::Pausing,
+            _ => {
+                job.status = JobStatus::Paused;
+                return Ok(Some(Chapter::Paused));
+            }
+        }
+        Ok(None)
+    };
+    change(&state, id, "paused", work).await.map(Json)
+}
+
+/// Lets a paused job go on where it was; one that is not paused is left as it is.
+pub(super) async fn resume(
+    Shared(state): Shared<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Fault> {
+    let work = |connection: &Connection, job: &mut Job| {
+        job.status = match job.status {
+            JobStatus::Pausing => JobStatus::Running,
+            JobStatus::Paused if story::is_validated(connection, job)? => JobStatus::Queued,
+            JobStatus::Paused => JobStatus::ValidatingFiles,
+            _ => return Ok(None),
+        };
+        Ok(Some(Chapter::Unpaused))
+    };
+    change(&state, id, "resumed", work).await.map(Json)
 }
 
 pub(super) async fn events(

@@ -8,6 +8,7 @@ use wire::{Deleted, Model, Page};
 
 use crate::fault::Fault;
 use crate::state::State;
+use crate::store::jobs;
 use crate::store::models::{self, TunedModel};
 
 /// The base models, then the tuned ones whose base is served here, newest last.
@@ -57,7 +58,16 @@ pub(super) async fn delete(
     }
     let model = tuned(&state, &id).await?;
     let wanted = id.clone();
-    state.store.call(move |connection| models::delete(connection, &wanted)).await?;
+    let deleted = state.store.call(move |connection| {
+        let needed = jobs::unfinished(connection)?.iter().any(|job| job.model == wanted);
+        if !needed {
+            models::delete(connection, &wanted)?;
+        }
+        Ok(!needed)
+    });
+    if !deleted.await? {
+        return Err(Fault::conflict("An unfinished fine-tuning job needs this model"));
+    }
     state.shelf.forget(&id);
     let folder = state.folder.adapters().join(&model.folder);
     let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;

@@ -37,3 +37,9 @@ pub(crate) fn list(
     let events = rows.map(|body| Ok(serde_json::from_str(&body?)?)).collect::<Result<_>>()?;
     Ok(Some(span.cut(events)))
 }
+
+/// Whether the job has an event with this `key`.
+pub(crate) fn is_told(connection: &Connection, job_id: &str, key: &str) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM events WHERE job_id = ?1 AND key = ?2)";
+    Ok(connection.query_row(query, [job_id, key], |row| row.get(0))?)
+}

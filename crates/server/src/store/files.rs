@@ -27,11 +27,12 @@ pub(crate) enum Deletion {
 pub(crate) fn insert(connection: &Connection, file: &StoredFile) -> Result<()> {
     let purpose = file.object.purpose.as_ref().map_or("", |purpose| purpose.as_str());
     connection.execute(
-        "INSERT INTO files (id, sha256, purpose, body) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO files (id, sha256, purpose, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             file.object.id.as_str(),
             file.sha256,
             purpose,
+            file.object.expires_at,
             serde_json::to_string(&file.object)?
         ],
     )?;
@@ -67,7 +68,7 @@ pub(crate) fn list(
 pub(crate) fn delete(connection: &Connection, id: &str) -> Result<Deletion> {
     let Some(file) = find(connection, id)? else { return Ok(Deletion::Missing) };
     let needed: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM jobs WHERE status IN ('validating_files', 'queued', 'running')
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled')
          AND (training_file = ?1 OR validation_file = ?1))",
         [id],
         |row| row.get(0),
@@ -79,8 +80,29 @@ pub(crate) fn delete(connection: &Connection, id: &str) -> Result<Deletion> {
     Ok(Deletion::Done { sha256: file.sha256 })
 }
 
-/// Whether any file has this content.
+/// Deletes the files whose time ran out by `now` and that no unfinished job needs; returns their contents' hashes.
+pub(crate) fn expire(connection: &Connection, now: i64) -> Result<Vec<String>> {
+    let mut query = connection.prepare("SELECT id FROM files WHERE expires_at <= ?1")?;
+    let ids =
+        query.query_map([now], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut contents = Vec::new();
+    for id in ids {
+        if let Deletion::Done { sha256 } = delete(connection, &id)? {
+            contents.push(sha256);
+        }
+    }
+    Ok(contents)
+}
+
+/// How many files there are, and how many bytes they have together.
+pub(crate) fn size(connection: &Connection) -> Result<(i64, i64)> {
+    let query = "SELECT COUNT(*), COALESCE(SUM(json_extract(body, '$.bytes')), 0) FROM files";
+    Ok(connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+/// Whether any file or part of an upload has this content.
 pub(crate) fn is_content_used(connection: &Connection, sha256: &str) -> Result<bool> {
-    let query = "SELECT EXISTS (SELECT 1 FROM files WHERE sha256 = ?1)";
+    let query = "SELECT EXISTS (SELECT 1 FROM files WHERE sha256 = ?1)
+         OR EXISTS (SELECT 1 FROM parts WHERE sha256 = ?1)";
     Ok(connection.query_row(query, [sha256], |row| row.get(0))?)
 }

@@ -27,10 +27,31 @@ pub(crate) fn find(connection: &Connection, id: &str) -> Result<Option<Job>> {
     Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
 }
 
-/// The jobs that carry all pairs of `metadata`; `None` when the span starts at no job.
+/// Which jobs are wanted, by their metadata.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// Those that carry all these pairs.
+    With(BTreeMap<String, String>),
+    /// Those that carry none.
+    Without,
+}
+
+impl Wanted {
+    fn takes(&self, job: &Job) -> bool {
+        let own = job.metadata.as_ref();
+        match self {
+            Self::With(pairs) => {
+                pairs.iter().all(|(key, value)| own.and_then(|own| own.get(key)) == Some(value))
+            }
+            Self::Without => own.is_none_or(BTreeMap::is_empty),
+        }
+    }
+}
+
+/// The jobs that are `wanted`; `None` when the span starts at no job.
 pub(crate) fn list(
     connection: &Connection,
-    metadata: &BTreeMap<String, String>,
+    wanted: &Wanted,
     span: &Span,
 ) -> Result<Option<Part<Job>>> {
     let Some(start) = span.start(connection, "jobs")? else { return Ok(None) };
@@ -43,8 +64,7 @@ pub(crate) fn list(
         && let Some(row) = rows.next()?
     {
         let job: Job = serde_json::from_str(&row.get::<_, String>(0)?)?;
-        let own = job.metadata.as_ref();
-        if metadata.iter().all(|(key, value)| own.and_then(|own| own.get(key)) == Some(value)) {
+        if wanted.takes(&job) {
             jobs.push(job);
         }
     }
@@ -88,9 +108,35 @@ pub(crate) fn change(
     Ok(Some(job))
 }
 
-/// Whether the job still runs: a cancelled one is to be left alone.
-pub(crate) fn is_running(connection: &Connection, id: &str) -> Result<bool> {
+/// Gives the job to the one who trains it; `None` when it is not to be trained (any more).
+pub(crate) fn start(connection: &Connection, id: &str) -> Result<Option<Job>> {
+    match status(connection, id)? {
+        Some(JobStatus::Queued | JobStatus::Running) => {
+            change(connection, id, |job| job.status = JobStatus::Running)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Where a job stands.
+pub(crate) fn status(connection: &Connection, id: &str) -> Result<Option<JobStatus>> {
     let query = "SELECT status FROM jobs WHERE id = ?1";
     let status: Option<String> = connection.query_row(query, [id], |row| row.get(0)).optional()?;
-    Ok(status.as_deref() == Some(JobStatus::Running.as_str()))
+    Ok(status.as_deref().map(JobStatus::from))
+}
+
+/// The jobs that have not come to their end, oldest first.
+pub(crate) fn unfinished(connection: &Connection) -> Result<Vec<Job>> {
+    let mut query = connection.prepare(
+        "SELECT body FROM jobs WHERE status NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY seq",
+    )?;
+    let bodies = query.query_map([], |row| row.get::<_, String>(0))?;
+    bodies.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
+}
+
+/// How many jobs there are of each status.
+pub(crate) fn count(connection: &Connection) -> Result<Vec<(String, i64)>> {
+    let mut query = connection.prepare("SELECT status, COUNT(*) FROM jobs GROUP BY status")?;
+    let counts = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(counts.collect::<rusqlite::Result<_>>()?)
 }

@@ -56,3 +56,8 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<TunedModel>> {
 pub(crate) fn delete(connection: &Connection, id: &str) -> Result<bool> {
     Ok(connection.execute("DELETE FROM models WHERE id = ?1", [id])? > 0)
 }
+
+/// How many there are.
+pub(crate) fn count(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row("SELECT COUNT(*) FROM models", [], |row| row.get(0))?)
+}

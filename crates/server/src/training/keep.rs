@@ -31,11 +31,11 @@ impl Session<'_> {
     }
 
     fn tuned(&self, id: String, folder: String) -> TunedModel {
-        let base = self.state.shelf.base(&self.job.model);
+        let base = self.state.shelf.base(&self.origin.base);
         TunedModel {
             id,
             created: self.state.clock.now(),
-            base: self.job.model.clone(),
+            base: self.origin.base.clone(),
             base_sha256: base.map(|base| base.sha256.clone()).unwrap_or_default(),
             job_id: Some(self.job.id.to_string()),
             folder,

@@ -105,3 +105,108 @@ async fn base_models_are_listed_without_a_shutdown_date() -> Result<()> {
     assert!(model.as_object().is_some_and(|model| model.contains_key("shutdown_date")));
     Ok(())
 }
+
+#[tokio::test]
+async fn pages_of_an_allowed_origin_may_ask_and_read_the_answer() -> Result<()> {
+    const PAGE: &str = "https://page.example";
+    let service =
+        Service::start_with(|options| options.allowed_origins = vec![PAGE.to_owned()]).await?;
+    let ask = |method: Method, origin: &str| {
+        service.request(method, "/models").header("origin", origin.to_owned())
+    };
+    let answer = ask(Method::GET, PAGE).send().await?;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["access-control-allow-origin"], PAGE);
+    let preflight = service
+        .http
+        .request(Method::OPTIONS, service.url("/chat/completions"))
+        .header("origin", PAGE)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type")
+        .send()
+        .await?;
+    assert_eq!(preflight.status(), 200);
+    assert_eq!(preflight.headers()["access-control-allow-headers"], "authorization,content-type");
+    let other = ask(Method::GET, "https://evil.example").send().await?;
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+    assert!(refusal(other).await?.starts_with("403 "));
+    Ok(())
+}
+
+/// Sends `text` and nothing more; returns what comes back until the server hangs up.
+async fn say(service: &Service, text: String) -> Result<String> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let url = reqwest::Url::parse(service.embedded.base_url())?;
+    let address = (url.host_str().unwrap_or_default().to_owned(), url.port().unwrap_or_default());
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(text.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn slow_and_malformed_clients_are_hung_up_on() -> Result<()> {
+    let service = Service::start_with(|options| {
+        options.limits.head_seconds = 1;
+        options.limits.body_seconds = 1;
+        options.limits.connections = 4;
+    })
+    .await?;
+    let key = service.embedded.token().expose();
+    let head = |path: &str, kind: &str| {
+        format!(
+            "POST /v1{path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
+             content-type: {kind}\r\ncontent-length: 5000\r\nconnection: close\r\n\r\n"
+        )
+    };
+    let form = "multipart/form-data; boundary=x";
+    let part = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
+    // Five of them at four places: those who were hung up on make room.
+    let (silent, halfway, slow_json, slow_form, garbage) = tokio::join!(
+        say(&service, String::new()),
+        say(&service, "GET /v1/models HTTP/1.1\r\nhost: loc".to_owned()),
+        say(&service, head("/chat/completions", "application/json") + "{\"model\":"),
+        say(&service, head("/files", form) + part),
+        say(&service, "\x16\x03\x01 no http at all\r\n\r\n".to_owned()),
+    );
+    for quiet in [silent?, halfway?] {
+        assert!(quiet.is_empty() || quiet.starts_with("HTTP/1.1 408"), "{quiet}");
+    }
+    for slow in [slow_json?, slow_form?] {
+        assert!(slow.starts_with("HTTP/1.1 408 ") && slow.contains("request_timeout"), "{slow}");
+    }
+    assert!(garbage?.starts_with("HTTP/1.1 400 "));
+    assert_eq!(service.get("/files").await?["data"], json!([]));
+    assert_eq!(std::fs::read_dir(service.data.path().join("tmp"))?.count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_count_without_naming_anybody() -> Result<()> {
+    let service = Service::start().await?;
+    let file = service.upload(crate::support::rows(10)).await?;
+    let wanted = json!({"model": crate::support::MODEL, "training_file": file, "hyperparameters": {"n_epochs": 1, "batch_size": 5}});
+    let job = text(&service.post("/fine_tuning/jobs", &wanted).await?, "id")?;
+    service.ended(&job).await?;
+    service.refusal(Method::GET, "/files/Jane-Roe", Value::Null).await?;
+    let url = service.url("/").replace("/v1/", "/metrics");
+    assert_eq!(service.http.get(&url).send().await?.status(), 401);
+    let key = service.embedded.token().expose();
+    let answer = service.http.get(&url).bearer_auth(key).send().await?;
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await?;
+    for line in [
+        "medtune_training_steps_total 2",
+        "medtune_jobs{status=\"succeeded\"} 1",
+        "medtune_files 2",
+        "medtune_models 2",
+        "medtune_http_request_duration_seconds_count{method=\"GET\",path=\"/v1/files/{id}\",status=\"404\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in {text}");
+    }
+    for secret in ["Jane", &file, &job, "number"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    Ok(())
+}

@@ -79,7 +79,16 @@ async fn a_bad_upload_is_refused_and_leaves_nothing() -> Result<()> {
         Form::new().part("file", file(Vec::new())).text("purpose", "fine-tune"),
         Form::new().part("file", file(vec![b'x'; 1001])).text("purpose", "fine-tune"),
         Form::new().part("file", file(vec![b'x'; 200_000])).text("purpose", "fine-tune"),
-        Form::new().text("expires_after[anchor]", "created_at"),
+        Form::new()
+            .part("file", small())
+            .text("purpose", "evals")
+            .text("expires_after[anchor]", "x"),
+        Form::new()
+            .part("file", small())
+            .text("purpose", "evals")
+            .text("expires_after[anchor]", "created_at")
+            .text("expires_after[seconds]", "soon"),
+        Form::new().text("folder", "x"),
     ];
     let mut refusals = Vec::new();
     for form in forms {
@@ -93,7 +102,9 @@ async fn a_bad_upload_is_refused_and_leaves_nothing() -> Result<()> {
     400 invalid_request_error file invalid_value: The file is empty
     413 invalid_request_error - request_too_large: The request is larger than the limit of 1000 bytes
     413 invalid_request_error - request_too_large: The request is larger than the limit of 1000 bytes
-    400 invalid_request_error expires_after[anchor] unsupported_parameter: Unsupported parameter: 'expires_after[anchor]' is not supported by this server.
+    400 invalid_request_error expires_after[anchor] invalid_value: 'expires_after[anchor]' must be 'created_at'
+    400 invalid_request_error expires_after[seconds] invalid_value: 'expires_after[seconds]' must be a whole number from 3600 to 2592000
+    400 invalid_request_error folder unsupported_parameter: Unsupported parameter: 'folder' is not supported by this server.
     ");
     let sent = service.request(Method::POST, "/files").body("x").send().await?;
     assert!(refusal(sent).await?.starts_with("400 invalid_request_error"));

@@ -3,5 +3,7 @@
 mod support;
 mod access;
 mod files;
+mod uploads;
 mod jobs;
+mod pause;
 mod chat;
