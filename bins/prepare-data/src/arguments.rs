@@ -8,6 +8,7 @@ use dataset::Fraction;
 
 use crate::against::AgainstArguments;
 use crate::check::CheckArguments;
+use crate::overlong::Overlong;
 use crate::phi::Phi;
 
 /// Turn medical reasoning records into training and validation files for fine-tuning.
@@ -44,9 +45,9 @@ pub(crate) struct Arguments {
     /// List the records that are left out here, as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
-    /// Also write the report as JSON to this file.
+    /// Also write the report to this file: as one page for a browser where its name ends in .html, else as JSON.
     #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) report: Vec<PathBuf>,
     /// The share of examples for validation, at least 5 of them; 0 for none.
     #[arg(long, value_name = "SHARE", default_value_t = Fraction::TENTH)]
     pub(crate) valid_fraction: Fraction,
@@ -66,6 +67,12 @@ pub(crate) struct Arguments {
     /// Text in which none is found is not thereby de-identified: names, ages and stories are not looked for.
     #[arg(long, value_enum, default_value_t = Phi::Report, value_name = "report|redact|fail", hide_possible_values = true)]
     pub(crate) phi: Phi,
+    /// The most tokens of an example [default: what the base model is trained on].
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<NonZero<usize>>,
+    /// What to do about longer ones: leave them out, write nothing, or shorten their reasoning (never the response).
+    #[arg(long, value_enum, default_value_t = Overlong::Reject, value_name = "reject|fail|trim-reasoning", hide_possible_values = true)]
+    pub(crate) overlong: Overlong,
     /// How reasoning and response are joined: under headings or in tags that an answer is split by again, as they are,
     /// or as a Jinja file says (a path with `@` before it or `.jinja` at its end).
     ///

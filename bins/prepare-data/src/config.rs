@@ -14,7 +14,9 @@ use tokens::PriceTable;
 use crate::against::AgainstArguments;
 use crate::arguments::{Arguments, Splitting};
 use crate::budget::price_table;
+use crate::counter::Counter;
 use crate::input::Source;
+use crate::overlong::Overlong;
 use crate::phi::Phi;
 
 /// The manifest's name where none is given.
@@ -37,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) prices: PriceTable,
     pub(crate) against: AgainstArguments,
     pub(crate) phi: Phi,
+    pub(crate) max_tokens: Option<NonZero<usize>>,
+    pub(crate) overlong: Overlong,
     pub(crate) threads: NonZero<usize>,
     pub(crate) strict: bool,
     pub(crate) dry_run: bool,
@@ -50,7 +54,8 @@ pub(crate) struct Outputs {
     pub(crate) valid: PathBuf,
     pub(crate) manifest: PathBuf,
     pub(crate) rejects: Option<PathBuf>,
-    pub(crate) report: Option<PathBuf>,
+    /// Reports, by their names as JSON or as a page.
+    pub(crate) reports: Vec<PathBuf>,
 }
 
 impl Config {
@@ -75,6 +80,8 @@ impl Config {
             models_dir: environment.cache_dir().join("models"),
             against: arguments.against,
             phi: arguments.phi,
+            max_tokens: arguments.max_tokens,
+            overlong: arguments.overlong,
             threads: arguments.threads.unwrap_or_else(cores),
             strict: arguments.strict,
             dry_run: arguments.dry_run,
@@ -84,16 +91,27 @@ impl Config {
                 train: arguments.train_output,
                 valid: arguments.valid_output,
                 rejects: arguments.rejects,
-                report: arguments.report,
+                reports: arguments.report,
             },
         };
         config.check_paths().or_exit(Exit::Usage)?;
         Ok(config)
     }
 
+    /// The most tokens of an example that training uses, where that is known.
+    pub(crate) fn limit(&self, counter: &Counter) -> Option<usize> {
+        let of_service = || self.prices.model(&self.base_model)?.max_training_tokens;
+        self.max_tokens.map(NonZero::get).or_else(|| counter.limit()).or_else(of_service)
+    }
+
+    /// Whether longer examples are dealt with: a limit that was not asked for does not go by an estimate.
+    pub(crate) fn overlong_applies(&self, counter: &Counter) -> bool {
+        self.max_tokens.is_some() || counter.doubt().is_none()
+    }
+
     /// No file may be read twice, nor written over another one of this run.
     fn check_paths(&self) -> anyhow::Result<()> {
-        let Outputs { train, valid, manifest, rejects, report } = &self.outputs;
+        let Outputs { train, valid, manifest, rejects, reports } = &self.outputs;
         let mut paths: Vec<(&str, &Path)> =
             self.inputs.iter().map(|i| ("--input", i.path())).collect();
         paths.extend([
@@ -102,7 +120,7 @@ impl Config {
             ("--manifest", manifest),
         ]);
         paths.extend(rejects.as_deref().map(|path| ("--rejects", path)));
-        paths.extend(report.as_deref().map(|path| ("--report", path)));
+        paths.extend(reports.iter().map(|path| ("--report", path.as_path())));
         for (index, (flag, path)) in paths.iter().enumerate() {
             let same = |other: &&(&str, &Path)| resolved(other.1) == resolved(path);
             if let Some((other, _)) = paths[..index].iter().find(same) {

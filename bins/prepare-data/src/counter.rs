@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dataset::Example;
+use engine::TrainOptions;
 use engine::locate::{self, HubSettings, Pip, Source};
 use tokens::{ChatConstants, ChatTokens, Count, Encoding, Message};
 
@@ -18,7 +19,11 @@ pub(crate) enum Counter {
     /// A model on this machine, with its own tokenizer and chat template.
     Local(Box<Local>),
     /// A model whose encoding is not known or not at hand, and why.
-    StandIn { reason: String },
+    StandIn {
+        reason: String,
+        /// Whether this machine can train it.
+        known: bool,
+    },
 }
 
 impl Counter {
@@ -31,9 +36,10 @@ impl Counter {
         }
         let Ok(source) = Source::parse(model) else {
             let reason = format!("no encoding is known for {model}");
-            return Ok(Self::StandIn { reason });
+            return Ok(Self::StandIn { reason, known: false });
         };
-        let absent = || Self::StandIn { reason: format!("{model} is not on this machine yet") };
+        let absent =
+            || Self::StandIn { reason: format!("{model} is not on this machine yet"), known: true };
         // Looking into a cache makes its folders, which a tool that never downloads has no use for.
         if matches!(source, Source::Known(_)) && !models_dir.is_dir() {
             return Ok(absent());
@@ -58,8 +64,18 @@ impl Counter {
     /// Why the counts are only an estimate, if they are.
     pub(crate) fn doubt(&self) -> Option<&str> {
         match self {
-            Self::StandIn { reason } => Some(reason),
+            Self::StandIn { reason, .. } => Some(reason),
             Self::Service { .. } | Self::Local(_) => None,
+        }
+    }
+
+    /// The most tokens of an example that training on this machine uses; a service's limit is not known here.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        let usual = TrainOptions::default().max_tokens;
+        match self {
+            Self::Service { .. } => None,
+            Self::Local(local) => Some(usual.min(local.config().max_positions)),
+            Self::StandIn { known, .. } => known.then_some(usual),
         }
     }
 

@@ -48,7 +48,9 @@ pub(crate) fn gather(
     terminal: &Terminal<'_>,
 ) -> Result<Gathered, Failure> {
     let against = Against::load(&config.against)?;
-    let judge = Judge { config, counter, against: &against };
+    let limit = config.limit(counter);
+    let overlong = config.overlong_applies(counter).then_some(config.overlong);
+    let judge = Judge { config, counter, against: &against, limit, overlong };
     let rejects = config.outputs.rejects.as_deref().filter(|_| !config.dry_run);
     let mut gathered = Gathered {
         inputs: Vec::new(),
@@ -60,6 +62,8 @@ pub(crate) fn gather(
         identified: Identified::default(),
         rejects: rejects.map(Output::create).transpose()?,
     };
+    let report = &mut gathered.tally.overlong;
+    (report.limit, report.policy, report.applied) = (limit, config.overlong, overlong.is_some());
     for source in &config.inputs {
         gathered.read(source, &judge, terminal)?;
     }
@@ -115,14 +119,13 @@ impl Gathered {
             rejection: Rejection { place, reason, field: None },
             repeat_of: None,
             contamination: None,
+            tokens: None,
         };
         let good = match judged {
             Judged::Good(good) => good,
             Judged::Bad(rejection) => {
-                let source = source.clone();
-                let rejected =
-                    RejectedRecord { source, rejection, repeat_of: None, contamination: None };
-                return self.reject(rejected, config);
+                let whole = rejected(rejection.place, rejection.reason);
+                return self.reject(RejectedRecord { rejection, ..whole }, config);
             }
             Judged::Contaminated(place, contamination) => {
                 self.contaminated(source, place, &contamination);
@@ -133,6 +136,16 @@ impl Gathered {
         };
         if let Some(contamination) = &good.contamination {
             self.contaminated(source, good.place, contamination);
+        }
+        if let Some(excess) = good.excess {
+            let record = RecordPlace { source: source.clone(), index: good.place.index };
+            let out = self.tally.overlong.rejects(excess);
+            self.tally.overlong(record, excess, out.then_some(good.tokens));
+            if out {
+                let rejected = rejected(good.place, Reason::Overlong);
+                let tokens = Some(excess.tokens);
+                return self.reject(RejectedRecord { tokens, ..rejected }, config);
+            }
         }
         match self.repeats.insert(&good.likeness) {
             None => Ok(self.keep(source, &good)?),

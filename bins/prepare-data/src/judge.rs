@@ -7,6 +7,7 @@ use template::Template;
 use crate::against::{Against, Contamination};
 use crate::config::Config;
 use crate::counter::Counter;
+use crate::overlong::{self, Excess, Measured, Overlong};
 use crate::phi::{self, Found};
 use crate::tally::ExampleTokens;
 
@@ -15,6 +16,10 @@ pub(crate) struct Judge<'a> {
     pub(crate) config: &'a Config,
     pub(crate) counter: &'a Counter,
     pub(crate) against: &'a Against,
+    /// The most tokens of an example.
+    pub(crate) limit: Option<usize>,
+    /// What happens to a longer one; nothing where its length is an estimate.
+    pub(crate) overlong: Option<Overlong>,
 }
 
 /// An entry of the input, judged.
@@ -34,6 +39,8 @@ pub(crate) struct Good {
     pub(crate) found: Found,
     pub(crate) likeness: Likeness,
     pub(crate) tokens: ExampleTokens,
+    /// What it is too long by, or was before its reasoning was shortened.
+    pub(crate) excess: Option<Excess>,
     /// Whether an answer that is word for word this record's comes apart into its halves.
     pub(crate) splits_again: bool,
     pub(crate) content: ContentHash,
@@ -69,14 +76,20 @@ impl Judge<'_> {
         found: Found,
     ) -> anyhow::Result<Judged> {
         let Config { template, system_prompt, .. } = self.config;
-        let example = Example::new(record, template, system_prompt)
-            .with_context(|| record.place.to_string())?;
+        let make = |record: &Record| {
+            Example::new(record, template, system_prompt).with_context(|| record.place.to_string())
+        };
+        let policy = (self.limit, self.overlong);
+        let measured = overlong::measure(record, self.counter, policy, make)?;
+        let Measured { trimmed, example, tokens, excess } = measured;
+        let record = trimmed.as_ref().unwrap_or(record);
         Ok(Judged::Good(Box::new(Good {
             place: record.place,
             contamination,
             found,
             likeness: Likeness::of(normal),
-            tokens: ExampleTokens::of(record, &example, self.counter)?,
+            tokens,
+            excess,
             splits_again: splits_again(template, record, &example),
             content: record.content_hash(),
             example: example.to_line()?,

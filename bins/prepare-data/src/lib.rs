@@ -13,27 +13,33 @@ mod phi;
 mod local;
 mod counter;
 mod tally;
+mod overlong;
 mod judge;
 mod workers;
 mod gather;
 mod sides;
+mod spread;
+mod lengths;
 mod budget;
 mod report;
 mod manifest;
 mod summary;
+mod page;
 mod warnings;
-mod spread;
 mod check;
 mod tool;
 
 pub use crate::against::Contamination;
 pub use crate::arguments::Splitting;
 pub use crate::input::Source;
+pub use crate::lengths::{Cut, Lengths};
 pub use crate::manifest::MANIFEST_VERSION;
+pub use crate::overlong::{Loss, Overlong, OverlongRecord, OverlongReport};
 pub use crate::phi::Phi;
 pub use crate::report::{
     Asking, Budget, ContaminatedRecord, ContaminationReport, IdentifierPlace, IdentifierReport,
     InputReport, NearPair, REPORT_VERSION, RecordPlace, RejectedRecord, RepeatReport, Report,
     SideTokens, TokenReport,
 };
+pub use crate::spread::Spread;
 pub use crate::tool::run;

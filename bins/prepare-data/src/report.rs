@@ -8,6 +8,8 @@ use template::{Fingerprint, Template};
 use crate::against::Contamination;
 use crate::arguments::Splitting;
 use crate::input::Source;
+use crate::lengths::Lengths;
+use crate::overlong::OverlongReport;
 use crate::phi::Phi;
 
 /// The version of the report's format; a reader should refuse a greater one.
@@ -36,6 +38,8 @@ pub struct Report {
     pub rejected_records: Vec<RejectedRecord>,
     /// Kept examples whose own text holds the template's headings, so that an answer like it is split elsewhere.
     pub ambiguous: u64,
+    /// Records that are longer than the model is trained on.
+    pub overlong: OverlongReport,
     /// Records that say the same, or nearly the same.
     pub repeats: RepeatReport,
     /// Problems of benchmarks that stand in records.
@@ -62,6 +66,8 @@ pub struct Report {
     pub removed_valid_file: bool,
     /// How many tokens there are.
     pub tokens: TokenReport,
+    /// How long the examples are.
+    pub lengths: Lengths,
     /// What training will cost.
     pub budget: Budget,
     /// What asking the tuned model will cost, where prices are known.
@@ -99,6 +105,9 @@ pub struct RejectedRecord {
     /// The problem that it holds, where that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contamination: Option<Contamination>,
+    /// How many tokens it has, where that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
 }
 
 /// A record by its place.

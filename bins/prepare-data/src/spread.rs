@@ -6,13 +6,27 @@ use serde::Serialize;
 
 /// The usual figures of a list of counts; quantiles lie between neighbours as `NumPy` places them by default.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) min: u64,
-    pub(crate) q10: f64,
-    pub(crate) median: f64,
-    pub(crate) mean: f64,
-    pub(crate) q90: f64,
-    pub(crate) max: u64,
+pub struct Spread {
+    /// The least.
+    pub min: u64,
+    /// One in ten is below it.
+    pub q10: f64,
+    /// One in four is below it.
+    pub q25: f64,
+    /// Half are below it.
+    pub median: f64,
+    /// The sum divided by the number.
+    pub mean: f64,
+    /// Three in four are below it.
+    pub q75: f64,
+    /// Nine in ten are below it.
+    pub q90: f64,
+    /// 95 in a hundred are below it.
+    pub q95: f64,
+    /// 99 in a hundred are below it.
+    pub q99: f64,
+    /// The greatest.
+    pub max: u64,
 }
 
 impl Spread {
@@ -23,26 +37,30 @@ impl Spread {
         let sum: u64 = counts.iter().sum();
         Some(Self {
             min,
-            q10: quantile(&counts, 1),
-            median: quantile(&counts, 5),
+            q10: quantile(&counts, 10),
+            q25: quantile(&counts, 25),
+            median: quantile(&counts, 50),
             mean: sum as f64 / counts.len() as f64,
-            q90: quantile(&counts, 9),
+            q75: quantile(&counts, 75),
+            q90: quantile(&counts, 90),
+            q95: quantile(&counts, 95),
+            q99: quantile(&counts, 99),
             max,
         })
     }
 }
 
-/// The quantile at `tenths` tenths of sorted `counts`, of which there is at least one.
-fn quantile(counts: &[u64], tenths: usize) -> f64 {
-    let position = (counts.len() - 1) * tenths;
-    let low = counts[position / 10] as f64;
-    let high = counts[(position / 10 + 1).min(counts.len() - 1)] as f64;
-    low + (high - low) * (position % 10) as f64 / 10.0
+/// The quantile at `hundredths` hundredths of sorted `counts`, of which there is at least one.
+fn quantile(counts: &[u64], hundredths: usize) -> f64 {
+    let position = (counts.len() - 1) * hundredths;
+    let low = counts[position / 100] as f64;
+    let high = counts[(position / 100 + 1).min(counts.len() - 1)] as f64;
+    low + (high - low) * (position % 100) as f64 / 100.0
 }
 
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { min, q10, median, mean, q90, max } = self;
+        let Self { min, q10, median, mean, q90, max, .. } = self;
         write!(
             f,
             "min {min}, 10 % {q10:.1}, median {median:.1}, mean {mean:.1}, 90 % {q90:.1}, max {max}"

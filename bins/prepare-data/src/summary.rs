@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use dataset::Written;
 
+use crate::overlong::{Overlong, OverlongReport};
 use crate::phi::{Phi, counts};
 use crate::report::{Budget, Report, SideTokens};
 
@@ -33,6 +34,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         "Template {template}, seed {seed}, fingerprint {:.12}",
         report.fingerprint.to_string()
     )?;
+    overlong(text, &report.overlong)?;
     if report.repeats.near > 0 {
         let near = count(report.repeats.near, "record");
         writeln!(
@@ -74,6 +76,33 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// What records that are too long would lose, and what became of them.
+fn overlong(text: &mut String, overlong: &OverlongReport) -> std::fmt::Result {
+    let (Some(limit), 1..) = (overlong.limit, overlong.records) else { return Ok(()) };
+    let losses = [
+        (overlong.lose_response_end, "the end of the response"),
+        (overlong.lose_response, "all of the response"),
+        (overlong.lose_reasoning, "reasoning as well"),
+        (overlong.lose_question, "even of the question"),
+    ];
+    let losses = losses.into_iter().filter(|(count, _)| *count > 0);
+    let losses: Vec<String> =
+        losses.map(|(count, what)| format!("{} {what}", number(count))).collect();
+    let fate = match overlong.policy {
+        _ if !overlong.applied => "kept, since their length is an estimate".to_owned(),
+        Overlong::Reject => "left out".to_owned(),
+        Overlong::Fail => "nothing written".to_owned(),
+        Overlong::TrimReasoning => format!("reasoning of {} shortened", number(overlong.trimmed)),
+    };
+    writeln!(
+        text,
+        "Overlong: {} over {} tokens would lose: {}; {fate}",
+        count(overlong.records, "record"),
+        number(limit as u64),
+        losses.join(", "),
+    )
 }
 
 fn side(text: &mut String, name: &str, count: u64, file: Option<&Written>) -> std::fmt::Result {

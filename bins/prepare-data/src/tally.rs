@@ -6,6 +6,7 @@ use dataset::{Example, Record};
 
 use crate::against::Contamination;
 use crate::counter::Counter;
+use crate::overlong::{Excess, OverlongReport};
 use crate::report::{ContaminatedRecord, RecordPlace, RejectedRecord, SideTokens};
 
 /// How many rejected records a report lists; all are counted.
@@ -35,6 +36,26 @@ impl ExampleTokens {
             total: narrow(counter.chat(example)?),
         })
     }
+
+    pub(crate) fn question(&self) -> u64 {
+        self.question.into()
+    }
+
+    pub(crate) fn reasoning(&self) -> u64 {
+        self.reasoning.into()
+    }
+
+    pub(crate) fn response(&self) -> u64 {
+        self.response.into()
+    }
+
+    pub(crate) fn total_u64(&self) -> u64 {
+        self.total.into()
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.total as usize
+    }
 }
 
 /// What is known of the records read so far, and none of their text.
@@ -49,13 +70,33 @@ pub(crate) struct Tally {
     /// Records that hold a problem of a benchmark, and the first of them by place.
     pub(crate) contaminated: u64,
     pub(crate) contaminations: Vec<ContaminatedRecord>,
+    /// Records that are too long, kept or not.
+    pub(crate) overlong: OverlongReport,
     tokens: Vec<ExampleTokens>,
+    /// The tokens of records that are left out because they are too long.
+    left_out: Vec<ExampleTokens>,
 }
 
 impl Tally {
     pub(crate) fn keep(&mut self, tokens: ExampleTokens) {
         self.read += 1;
         self.tokens.push(tokens);
+    }
+
+    /// Counts a record that is too long; its `tokens` where it is left out.
+    pub(crate) fn overlong(
+        &mut self,
+        record: RecordPlace,
+        excess: Excess,
+        left_out: Option<ExampleTokens>,
+    ) {
+        self.overlong.add(record, excess, LISTED);
+        self.left_out.extend(left_out);
+    }
+
+    /// One figure of every example, also of those that are left out because they are too long.
+    pub(crate) fn column(&self, part: impl Fn(&ExampleTokens) -> u64) -> Vec<u64> {
+        self.tokens.iter().chain(&self.left_out).map(part).collect()
     }
 
     pub(crate) fn contaminate(&mut self, record: RecordPlace, contamination: &Contamination) {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, Terminal};
 use dataset::{Finished, Output, Split, commit};
 use tokens::PriceTable;
@@ -15,11 +15,17 @@ use crate::check::check;
 use crate::config::Config;
 use crate::counter::Counter;
 use crate::gather::{Gathered, gather};
+use crate::lengths::Lengths;
 use crate::manifest::{Manifest, Side};
+use crate::overlong::Overlong;
+use crate::page::page;
 use crate::phi::{self, Phi};
-use crate::report::{ContaminationReport, REPORT_VERSION, RepeatReport, Report, TokenReport};
+use crate::report::{
+    ContaminationReport, REPORT_VERSION, RecordPlace, RepeatReport, Report, TokenReport,
+};
 use crate::sides::sides;
-use crate::summary::{count, summary};
+use crate::summary::{count, number, summary};
+use crate::tally::Tally;
 use crate::warnings;
 
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
@@ -52,7 +58,10 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     let (split, repeats) = sides(config, &mut gathered)?;
     let mut report = report(config, prices, &counter, (&gathered, &split, repeats));
     if config.phi == Phi::Fail && !gathered.identified.is_empty() {
-        return Err(identified(config, &report, terminal)?);
+        return Err(identified(config, &report, &gathered.tally, terminal)?);
+    }
+    if config.overlong == Overlong::Fail && report.overlong.applied && report.overlong.records > 0 {
+        return Err(overlong(config, &report, &gathered.tally)?);
     }
     if !config.dry_run {
         write(config, &mut gathered, &split, &mut report)?;
@@ -79,15 +88,50 @@ fn nothing_usable(gathered: Gathered) -> anyhow::Result<Failure> {
 fn identified(
     config: &Config,
     report: &Report,
+    tally: &Tally,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Failure> {
-    if let Some(path) = config.outputs.report.as_deref().filter(|_| !config.dry_run) {
-        commit(vec![json_file(report, path)?], &[])?;
-    }
+    commit(reports(config, report, tally)?, &[])?;
     phi::name(&report.identifiers, terminal);
     let error = anyhow!("identifiers of patients: {}", phi::counts(&report.identifiers));
     Ok(Failure::new(Exit::BadData, error)
         .hint("--phi redact puts the kind in the place of each; --report FILE lists them"))
+}
+
+/// The failure of a run that must not find a record that is too long; its report is written all the same.
+fn overlong(config: &Config, report: &Report, tally: &Tally) -> anyhow::Result<Failure> {
+    commit(reports(config, report, tally)?, &[])?;
+    let found = &report.overlong;
+    let limit = number(found.limit.unwrap_or(0) as u64);
+    let first = found.places.first().map(|place| {
+        let RecordPlace { source, index } = &place.record;
+        format!(", the first at index {index} of {source} with {}", number(place.tokens as u64))
+    });
+    let records = count(found.records, "record");
+    let error = anyhow!("{records} longer than {limit} tokens{}", first.unwrap_or_default());
+    Ok(Failure::new(Exit::BadData, error).hint(
+        "--overlong reject leaves them out, --overlong trim-reasoning shortens their reasoning",
+    ))
+}
+
+/// The reports that were asked for, not yet in place.
+fn reports(config: &Config, report: &Report, tally: &Tally) -> anyhow::Result<Vec<Finished>> {
+    let paths = config.outputs.reports.iter().filter(|_| !config.dry_run);
+    let written = paths.map(|path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if extension
+            .is_some_and(|e| e.eq_ignore_ascii_case("html") || e.eq_ignore_ascii_case("htm"))
+        {
+            let mut output = Output::create(path)?;
+            output
+                .write_all(page(report, tally)?.as_bytes())
+                .with_context(|| path.display().to_string())?;
+            Ok(output.finish()?)
+        } else {
+            json_file(report, path)
+        }
+    });
+    written.collect()
 }
 
 fn report(
@@ -97,7 +141,7 @@ fn report(
     (gathered, split, repeats): (&Gathered, &Split, RepeatReport),
 ) -> Report {
     let Gathered { inputs, tally, .. } = gathered;
-    let limit = prices.model(&config.base_model).and_then(|row| row.max_training_tokens);
+    let limit = config.limit(counter);
     let [train, valid] = [&split.train, &split.valid].map(|side| tally.side(side, limit));
     Report {
         version: REPORT_VERSION,
@@ -110,6 +154,7 @@ fn report(
         rejected_by_reason: tally.by_reason.clone(),
         rejected_records: tally.listed.clone(),
         ambiguous: tally.ambiguous,
+        overlong: tally.overlong.clone(),
         repeats,
         contamination: ContaminationReport {
             problems: gathered.problems,
@@ -135,6 +180,7 @@ fn report(
             train,
             valid,
         },
+        lengths: Lengths::of(tally, limit),
         asking: budget::asking(&config.base_model, prices, (split.train.len(), train)),
         budget: budget::budget(
             &config.base_model,
@@ -169,9 +215,7 @@ fn write(
     }
     let manifest = Manifest::new(report, &gathered.kept, &sides);
     files.push(json_file(&manifest, &outputs.manifest)?);
-    if let Some(path) = &outputs.report {
-        files.push(json_file(report, path)?);
-    }
+    files.extend(reports(config, report, &gathered.tally)?);
     if let Some(rejects) = gathered.rejects.take() {
         files.push(rejects.finish()?);
     }
@@ -184,7 +228,6 @@ fn json(report: &Report) -> anyhow::Result<String> {
 }
 
 fn json_file<T: serde::Serialize>(value: &T, path: &Path) -> anyhow::Result<Finished> {
-    use anyhow::Context;
     let mut output = Output::create(path)?;
     serde_json::to_writer_pretty(&mut output, value)
         .map_err(std::io::Error::from)

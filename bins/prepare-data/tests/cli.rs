@@ -694,3 +694,115 @@ fn real_records_count_as_in_the_golden_file() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// A record whose halves are so many repetitions of a word.
+fn long_record(number: usize, [question, reasoning, response]: [usize; 3]) -> String {
+    let text = |word: &str, count: usize| vec![word; count].join(" ");
+    format!(
+        r#"{{"Question": "Q{number} {}", "Complex_CoT": "First. {}", "Response": "{}"}}"#,
+        text("fever", question),
+        text("because", reasoning),
+        text("rest", response)
+    )
+}
+
+/// Twelve records, of which four lose different parts at 300 tokens.
+fn overlong_records() -> String {
+    let mut all: Vec<String> = (0..8).map(record).collect();
+    for (number, sizes) in
+        [[20, 100, 200], [20, 214, 100], [20, 400, 10], [400, 20, 10]].into_iter().enumerate()
+    {
+        all.push(long_record(number, sizes));
+    }
+    format!("[{}]", all.join(",\n"))
+}
+
+#[test]
+fn records_beyond_the_limit_are_left_out_and_counted_by_half() -> anyhow::Result<()> {
+    let bench = Bench::new(&overlong_records());
+    let [rejects, report] = ["rejects.jsonl", "r.json"].map(|name| bench.path(name));
+    let folder = bench.path("");
+    let folder = folder.trim_end_matches('/').to_owned();
+    let arguments = ["--base-model", "gpt-4.1-mini", "--max-tokens", "300"];
+    let files = ["--rejects", &rejects, "--report", &report];
+    let printed = bench.run(&[&arguments[..], &files].concat());
+    insta::assert_snapshot!(printed, @r"
+    exit 0
+    --- out
+    Read 12 records from ~/in.json
+      training         8  ~/t.jsonl (3,575 bytes)
+      validation       0
+      left out         4
+               4  overlong
+    Template headed, seed 42, fingerprint 3c71e6ed2525
+    Overlong: 4 records over 300 tokens would lose: 1 the end of the response, 1 all of the response, 1 reasoning as well, 1 even of the question; left out
+    Tokens for gpt-4.1-mini, counted by o200k_base
+      training           784  mean 98, longest 98 (question 22 %, reasoning 5 %, response 4 %, frame 68 %)
+    Training gpt-4.1-mini-2025-04-14 costs 784 tokens x 12 epochs x $5.00 a million = $0.05 (prices of 2026-11-22, epochs by the published rule)
+    Asking it costs about $0.10 for 1,000 questions, each 89 tokens in and 9 out
+    --- err
+    warning: ~/in.json: index 8, line 9: the record has more tokens than the model is trained on
+    warning: ~/in.json: index 9, line 10: the record has more tokens than the model is trained on
+    warning: ~/in.json: index 10, line 11: the record has more tokens than the model is trained on
+    warning: ~/in.json: index 11, line 12: the record has more tokens than the model is trained on
+    warning: 8 training examples, and the service asks for at least 10
+    warning: gpt-4.1-mini-2025-04-14 and models tuned from it stop answering on 2027-01-14
+    ");
+    insta::assert_snapshot!(bench.read("rejects.jsonl").replace(&folder, "~").lines().next().unwrap(), @r#"{"source":"~/in.json","index":8,"line":9,"offset":1040,"reason":"overlong","field":null,"tokens":392}"#);
+    let report: serde_json::Value =
+        serde_json::from_str(&bench.read("r.json").replace(&folder, "~"))?;
+    insta::assert_snapshot!(report["overlong"]["places"][3], @r#"{"source":"~/in.json","index":11,"tokens":502,"loss":"question","trimmed":false}"#);
+    assert_eq!(report["tokens"]["train"]["over_limit"], 0);
+    Ok(())
+}
+
+#[test]
+fn the_reasoning_is_shortened_and_never_the_response() {
+    let bench = Bench::new(&overlong_records());
+    let printed = bench.run(&["--max-tokens", "300", "--overlong", "trim-reasoning"]);
+    let line = printed.lines().find(|line| line.starts_with("Overlong")).unwrap();
+    insta::assert_snapshot!(line, @"Overlong: 4 records over 300 tokens would lose: 1 the end of the response, 1 all of the response, 1 reasoning as well, 1 even of the question; reasoning of 3 shortened");
+    let written = bench.read("t.jsonl") + &bench.read("v.jsonl");
+    for number in 0..3 {
+        let line = written.lines().find(|line| line.contains(&format!("Q{number} fever fever")));
+        let line = line.unwrap_or_else(|| panic!("{number} is written"));
+        assert!(line.matches("because").count() < 400 && line.contains("First."));
+    }
+    assert_eq!(written.matches("rest").count(), 310);
+}
+
+#[test]
+fn where_none_may_be_too_long_only_the_report_is_written() {
+    let bench = Bench::new(&overlong_records());
+    let report = bench.path("r.html");
+    let arguments = ["--max-tokens", "300", "--overlong", "fail", "--report", &report];
+    insta::assert_snapshot!(bench.run(&arguments), @r"
+    exit 3
+    --- out
+    --- err
+    error: 4 records longer than 300 tokens, the first at index 8 of ~/in.json with 392
+    hint: --overlong reject leaves them out, --overlong trim-reasoning shortens their reasoning
+    ");
+    assert_eq!(bench.files(), ["in.json", "r.html"]);
+}
+
+#[test]
+fn a_page_tells_everything_and_holds_no_text_of_a_record() {
+    let mut bad = overlong_records();
+    bad.truncate(bad.len() - 1);
+    let bench = Bench::new(&format!("{bad}, null, {}]", record(3)));
+    let named = bench.path("<b>in.json");
+    fs::rename(bench.path("in.json"), &named).unwrap();
+    let [page, json] = ["r.html", "r.json"].map(|name| bench.path(name));
+    bench.run(&["--input", &named, "--report", &page, "--report", &json, "--max-tokens", "300"]);
+    let page = bench.read("r.html");
+    for told in ["records read", "not_an_object", "repeat", "overlong", "&lt;b&gt;in.json"] {
+        assert!(page.contains(told), "{told}");
+    }
+    assert_eq!((page.matches("<svg").count(), page.matches("plot-title\">").count()), (4, 4));
+    for text in ["because", "meningitis", "fever", "<b>in", "<script", "http-equiv=\"refresh"] {
+        assert!(!page.contains(text), "{text}");
+    }
+    assert!(!page.contains("src=") && !page.contains("href="));
+    assert!(bench.read("r.json").starts_with('{'));
+}

@@ -37,6 +37,8 @@ pub enum Reason {
     Repeat,
     /// The record holds a problem of a benchmark.
     Contaminated,
+    /// The record has more tokens than the model is trained on.
+    Overlong,
     /// The record is longer than [`Limits::record_bytes`](crate::Limits::record_bytes).
     TooLarge,
     /// The record nests deeper than [`Limits::depth`](crate::Limits::depth).
@@ -60,6 +62,7 @@ impl Reason {
             Self::WrongColumns => "wrong_columns",
             Self::Repeat => "repeat",
             Self::Contaminated => "contaminated",
+            Self::Overlong => "overlong",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
         }
@@ -80,6 +83,7 @@ impl Reason {
             Self::WrongColumns => "has another number of cells than the first line",
             Self::Repeat => "repeats an earlier one",
             Self::Contaminated => "holds a problem of a benchmark",
+            Self::Overlong => "has more tokens than the model is trained on",
             Self::TooLarge => "is too large",
             Self::TooDeep => "is nested too deep",
         }
