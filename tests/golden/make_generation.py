@@ -19,6 +19,23 @@ PROMPTS = [
     "What are the first signs of a stroke?",
     "A 54-year-old man has crushing chest pain and sweats. What should be done first?",
     "Write two sentences about the sea.",
+    "List three causes of a fever in a child.",
+    "How does insulin lower the blood sugar?",
+    "A woman of 30 weeks of pregnancy has a headache and a blood pressure of 165/110 mmHg. What is the most likely diagnosis?",
+    "Explain to a ten-year-old why we sleep.",
+    "What is 17 times 23? Think step by step.",
+    "Which vitamin deficiency causes scurvy?",
+    "Translate into French: The patient is waiting in the corridor.",
+    "Give the differential diagnosis of acute shortness of breath.",
+    "What is the difference between a virus and a bacterium?",
+    "A child has swallowed a button battery. What now?",
+    "Name the bones of the forearm.",
+    "Write a Python function that returns the n-th Fibonacci number.",
+    "Why is penicillin not given for a cold?",
+    "Summarise in one sentence: The heart pumps blood through the arteries to the organs, and the veins bring it back.",
+    "\u4ec0\u4e48\u662f\u9ad8\u8840\u538b\uff1f",
+    "What should a diabetic carry on a long walk?",
+    "Who discovered the circulation of the blood, and when?",
 ]
 
 

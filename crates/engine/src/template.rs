@@ -72,7 +72,11 @@ impl ChatTemplate {
             .map_err(|source| Error::Template { source })
     }
 
-    fn parse(
+    /// A template from its Jinja source, with the texts of the special tokens that it asks for by name.
+    ///
+    /// # Errors
+    /// [`TemplateError::Syntax`] where it is no Jinja.
+    pub fn parse(
         source: &str,
         special_texts: BTreeMap<&'static str, String>,
     ) -> Result<Self, TemplateError> {

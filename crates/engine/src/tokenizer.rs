@@ -12,6 +12,7 @@ use std::fmt;
 use tokenizers::Tokenizer as Encoder;
 
 use crate::error::Error;
+use crate::gguf::Gguf;
 use crate::weights::{Origin, Weights};
 pub use cut::Cut;
 use cut::Rule;
@@ -61,7 +62,7 @@ pub struct Tokenizer {
     plain: Encoder,
     /// Takes the text of special tokens for these tokens.
     parsing: Encoder,
-    /// The bytes of each token, where the decoder is byte-level.
+    /// The bytes of each token, where the decoder joins those.
     pieces: Option<Pieces>,
     /// Where a text can be cut without any effect on its tokens.
     rule: Rule,
@@ -104,6 +105,18 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// The tokenizer that a GGUF file's metadata describe, which need not hold a model.
+    ///
+    /// # Errors
+    /// [`TokenizerError`] where the metadata hold none that can be used.
+    pub fn from_gguf(gguf: &Gguf) -> Result<Self, TokenizerError> {
+        let tokens = gguf.texts("tokenizer.ggml.tokens").unwrap_or_default().len();
+        let mut tokenizer = Self::build(from_gguf::describe(gguf)?, tokens)?;
+        tokenizer.bos = tokenizer.special("bos_token");
+        tokenizer.eos.extend(tokenizer.special("eos_token"));
+        Ok(tokenizer)
+    }
+
     fn build(described: Described, vocab: usize) -> Result<Self, TokenizerError> {
         let invalid = |reason: String| TokenizerError::Invalid { reason };
         let bytes =
@@ -114,7 +127,7 @@ impl Tokenizer {
         }
         let mut plain = parsing.clone();
         plain.set_encode_special_tokens(true);
-        let pieces = pieces::is_byte_level(&described.json).then(|| Pieces::of(&parsing, vocab));
+        let pieces = Pieces::of(&described.json, &parsing, vocab);
         let rule = Rule::of(&described.json);
         let special_texts = described.special_texts;
         Ok(Self { plain, parsing, pieces, rule, special_texts, bos: None, eos: Vec::new() })
@@ -145,11 +158,7 @@ impl Tokenizer {
     /// The text of tokens, without the special ones; bytes that are no UTF-8 become `U+FFFD`.
     pub fn decode(&self, tokens: &[u32]) -> String {
         match &self.pieces {
-            Some(pieces) => {
-                let bytes: Vec<u8> =
-                    tokens.iter().flat_map(|token| pieces.bytes(*token)).copied().collect();
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
+            Some(pieces) => String::from_utf8_lossy(&pieces.join(tokens)).into_owned(),
             None => self.parsing.decode(tokens, true).unwrap_or_default(),
         }
     }

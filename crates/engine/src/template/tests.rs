@@ -25,28 +25,43 @@ fn fault(source: &str) -> String {
     std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
 }
 
+fn agrees(template: &ChatTemplate, case: &Json) -> anyhow::Result<()> {
+    let messages: Vec<ChatMessage> = case["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| {
+            ChatMessage::new(
+                message["role"].as_str().unwrap(),
+                message["content"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let found = template.render(&messages, case["add_generation_prompt"].as_bool().unwrap());
+    match case["text"].as_str() {
+        Some(text) => assert_eq!(found?, text, "{case}"),
+        None => assert!(found.is_err(), "{case}"),
+    }
+    Ok(())
+}
+
 #[test]
 fn conversations_are_rendered_as_transformers_renders_them() -> anyhow::Result<()> {
     let cases: Vec<Json> = serde_json::from_str(GOLDEN)?;
     assert!(cases.len() > 30);
-    for case in &cases {
-        let messages: Vec<ChatMessage> = case["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|message| {
-                ChatMessage::new(
-                    message["role"].as_str().unwrap(),
-                    message["content"].as_str().unwrap(),
-                )
-            })
-            .collect();
-        let template = template(case["template"].as_str().unwrap())?;
-        let found = template.render(&messages, case["add_generation_prompt"].as_bool().unwrap());
-        match case["text"].as_str() {
-            Some(text) => assert_eq!(found?, text, "{case}"),
-            None => assert!(found.is_err(), "{case}"),
-        }
+    cases.iter().try_for_each(|case| agrees(&template(case["template"].as_str().unwrap())?, case))
+}
+
+#[test]
+fn the_qwens_templates_render_as_in_transformers() -> anyhow::Result<()> {
+    let golden = std::fs::read_to_string(crate::testing::golden("chat_templates.json"))?;
+    let golden: BTreeMap<String, Json> = serde_json::from_str(&golden)?;
+    assert!(golden.contains_key("qwen2.5") && golden.contains_key("qwen3"));
+    for family in golden.values() {
+        let template = template(family["template"].as_str().unwrap())?;
+        let cases = family["cases"].as_array().unwrap();
+        assert!(cases.len() >= 14);
+        cases.iter().try_for_each(|case| agrees(&template, case))?;
     }
     Ok(())
 }

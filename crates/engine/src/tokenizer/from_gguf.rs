@@ -1,4 +1,6 @@
-//! A byte-level BPE tokenizer from the metadata of a GGUF file, described as `tokenizer.json` would.
+//! A tokenizer from the metadata of a GGUF file, described as `tokenizer.json` would: byte-level BPE or `SentencePiece`.
+
+mod sentencepiece;
 
 use serde_json::{Map, Value, json};
 
@@ -12,57 +14,76 @@ struct Cut {
     ignore_merges: bool,
 }
 
+/// `gguf.TokenType`.
+#[derive(Debug, Clone, Copy)]
+enum TokenType {
+    Normal = 1,
+    Unknown = 2,
+    Control = 3,
+    UserDefined = 4,
+}
+
 pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
-    let model =
-        gguf.text("tokenizer.ggml.model").ok_or(TokenizerError::Missing("tokenizer.ggml.model"))?;
-    if model != "gpt2" {
-        let key = "tokenizer.ggml.model";
-        return Err(TokenizerError::Unsupported { key, value: model.to_owned() });
-    }
-    let cut = cut(gguf
-        .text("tokenizer.ggml.pre")
-        .ok_or(TokenizerError::Missing("tokenizer.ggml.pre"))?)?;
     let tokens = gguf
         .texts("tokenizer.ggml.tokens")
         .ok_or(TokenizerError::Missing("tokenizer.ggml.tokens"))?;
-    let merges = gguf
-        .texts("tokenizer.ggml.merges")
-        .ok_or(TokenizerError::Missing("tokenizer.ggml.merges"))?;
     let mut vocab = Map::new();
     for (id, token) in tokens.iter().enumerate() {
         if vocab.insert(token.clone(), id.into()).is_some() {
             return Err(TokenizerError::Duplicate { id });
         }
     }
-    let json = json!({
+    let vocab = Value::Object(vocab);
+    let types = gguf.integers("tokenizer.ggml.token_type").unwrap_or_default();
+    let json = match gguf.text("tokenizer.ggml.model") {
+        Some("gpt2") => byte_level(gguf, tokens, &vocab, types)?,
+        Some("llama") => sentencepiece::describe(gguf, tokens, &vocab, types)?,
+        Some(other) => {
+            let key = "tokenizer.ggml.model";
+            return Err(TokenizerError::Unsupported { key, value: other.to_owned() });
+        }
+        None => return Err(TokenizerError::Missing("tokenizer.ggml.model")),
+    };
+    Ok(Described { json, special_texts: special_texts(gguf, tokens) })
+}
+
+fn byte_level(
+    gguf: &Gguf,
+    tokens: &[String],
+    vocab: &Value,
+    types: &[i64],
+) -> Result<Value, TokenizerError> {
+    let cut = cut(gguf
+        .text("tokenizer.ggml.pre")
+        .ok_or(TokenizerError::Missing("tokenizer.ggml.pre"))?)?;
+    let merges = gguf
+        .texts("tokenizer.ggml.merges")
+        .ok_or(TokenizerError::Missing("tokenizer.ggml.merges"))?;
+    Ok(json!({
         "version": "1.0",
-        "added_tokens": added(tokens, gguf.integers("tokenizer.ggml.token_type").unwrap_or_default()),
+        "added_tokens": added(tokens, types),
         "normalizer": cut.normalizer,
         "pre_tokenizer": cut.pre_tokenizer,
         "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
         "model": {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": cut.ignore_merges},
-    });
-    Ok(Described { json, special_texts: special_texts(gguf, tokens) })
+    }))
 }
 
 /// The tokens that are found in text before anything else: control tokens (special) and user-defined ones (not).
 fn added(tokens: &[String], types: &[i64]) -> Vec<Value> {
-    /// `gguf.TokenType`.
-    const CONTROL: i64 = 3;
-    const USER_DEFINED: i64 = 4;
-    let added = tokens
-        .iter()
-        .zip(types)
-        .enumerate()
-        .filter(|(_, (_, kind))| [CONTROL, USER_DEFINED].contains(kind));
-    added
-        .map(|(id, (token, kind))| {
-            json!({
-                "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": *kind == CONTROL,
-            })
-        })
+    let (control, user) = (TokenType::Control as i64, TokenType::UserDefined as i64);
+    let kinds = tokens.iter().zip(types).enumerate();
+    kinds
+        .filter(|(_, (_, kind))| [control, user].contains(kind))
+        .map(|(id, (token, kind))| added_token(&id.into(), token, *kind == control))
         .collect()
+}
+
+fn added_token(id: &Value, content: &str, special: bool) -> Value {
+    json!({
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": special,
+    })
 }
 
 fn special_texts(

@@ -10,6 +10,8 @@ pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,
     /// Bytes that may be the beginning of a character.
     pending: Vec<u8>,
+    /// Whether the next byte is the text's first.
+    at_start: bool,
     /// Where tokens are not bytes: those since the last whole text, and how much of their text is out.
     window: Vec<u32>,
     given: usize,
@@ -17,14 +19,21 @@ pub struct StreamDecoder<'a> {
 
 impl<'a> StreamDecoder<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, pending: Vec::new(), window: Vec::new(), given: 0 }
+        Self { tokenizer, pending: Vec::new(), at_start: true, window: Vec::new(), given: 0 }
     }
 
     /// The text that `token` completes; often empty, where it ends inside a character.
     pub fn push(&mut self, token: u32) -> String {
         match &self.tokenizer.pieces {
             Some(pieces) => {
-                self.pending.extend_from_slice(pieces.bytes(token));
+                let mut bytes = pieces.bytes(token);
+                if let Some((first, rest)) = bytes.split_first() {
+                    if self.at_start && pieces.strips_space() && *first == b' ' {
+                        bytes = rest;
+                    }
+                    self.at_start = false;
+                }
+                self.pending.extend_from_slice(bytes);
                 let (text, used) = whole(&self.pending);
                 self.pending.drain(..used);
                 text

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::gguf::Gguf;
 
 /// Token ids of Hugging Face's tokenizers: `tests/golden/make_text.py`.
 const GOLDEN: &str = include_str!("../../../../tests/golden/tokens.json");
@@ -79,6 +79,77 @@ fn smollm2s_tokens_are_those_of_hugging_face() -> anyhow::Result<()> {
     let tokenizer = Tokenizer::of(&Weights::open(&crate::testing::base_model())?)?;
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), &[2][..]));
     agrees_with_hugging_face("smollm2-135m-instruct", &tokenizer)
+}
+
+#[derive(Deserialize)]
+struct Records {
+    texts: usize,
+    tokens: usize,
+    sha256: String,
+}
+
+#[test]
+#[ignore = "needs the base model, which .ci/run fetches, and ../shared"]
+fn the_real_records_tokens_are_those_of_hugging_face() -> anyhow::Result<()> {
+    let tokenizer = Tokenizer::of(&Weights::open(&crate::testing::base_model())?)?;
+    let golden = std::fs::read_to_string(crate::testing::golden("record_tokens.json"))?;
+    let golden: BTreeMap<String, Records> = serde_json::from_str(&golden)?;
+    assert_eq!(golden.len(), 2);
+    for (name, golden) in golden {
+        let path = crate::testing::golden("../../../shared/data/records").join(name);
+        let records: Vec<BTreeMap<String, String>> =
+            serde_json::from_slice(&std::fs::read(&path)?)?;
+        let fields = ["Question", "Complex_CoT", "Response"];
+        let texts = records.iter().flat_map(|record| fields.map(|field| &record[field][..]));
+        let (mut found, mut bytes) = (Records { texts: 0, tokens: 0, ..golden }, Vec::new());
+        for text in texts {
+            let ids = tokenizer.encode(text);
+            let numbers = std::iter::once(u32::try_from(ids.len())?).chain(ids.iter().copied());
+            bytes.extend(numbers.flat_map(u32::to_le_bytes));
+            found.texts += 1;
+            found.tokens += ids.len();
+        }
+        assert_eq!((found.texts, found.tokens), (golden.texts, golden.tokens), "{path:?}");
+        let digest = Sha256::digest(&bytes);
+        let hex = (0..digest.len()).map(|i| u8::from_str_radix(&found.sha256[2 * i..][..2], 16));
+        assert_eq!(hex.collect::<Result<Vec<u8>, _>>()?, digest.to_vec(), "{path:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_kind_of_tokenizer_that_gguf_names_gives_the_tokens_of_hugging_face() -> anyhow::Result<()>
+{
+    let folder = crate::testing::golden("tokenizers");
+    let golden = std::fs::read_to_string(folder.join("expected.json"))?;
+    let golden: BTreeMap<String, Golden> = serde_json::from_str(&golden)?;
+    assert_eq!(golden.len(), 3);
+    for (kind, golden) in golden {
+        let bytes = std::fs::read(folder.join(format!("{kind}.gguf")))?;
+        let tokenizer = Tokenizer::from_gguf(&Gguf::parse(&bytes)?)?;
+        for case in golden.encoded {
+            let text = case.text.repeat(case.times);
+            assert_eq!(tokenizer.encode(&text), case.plain, "{kind} {text:?}");
+            assert_eq!(tokenizer.encode_with_special(&text), case.parsed, "{kind} {text:?}");
+        }
+        for case in golden.decoded {
+            assert_eq!(tokenizer.decode(&case.tokens), case.text, "{kind}");
+            assert_eq!(streamed(&tokenizer, &case.tokens), case.text, "{kind}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sentencepiece_vocabulary_needs_its_scores() -> anyhow::Result<()> {
+    let sound = std::fs::read(crate::testing::golden("tokenizers/spm.gguf"))?;
+    let text = b"ggml.scores";
+    let at = sound.windows(text.len()).position(|window| window == text).expect("it has scores");
+    let mut bytes = sound.clone();
+    bytes[at..at + text.len()].copy_from_slice(b"ggml.scorez");
+    let error = from_gguf::describe(&Gguf::parse(&bytes)?).err().expect("they are gone");
+    insta::assert_snapshot!(error, @"`tokenizer.ggml.scores` is missing or has the wrong type");
+    Ok(())
 }
 
 #[test]
