@@ -18,6 +18,8 @@ pub enum Exit {
     Service = 4,
     /// The fine-tuning job itself failed or was cancelled.
     JobFailed = 5,
+    /// What was measured meets a condition that the caller asked to fail on.
+    ConditionMet = 6,
 }
 
 impl From<Exit> for ExitCode {

@@ -11,8 +11,10 @@ mod value;
 mod extraction;
 pub mod likelihood;
 mod score;
+mod measured;
 
 pub use self::extraction::{Extraction, Missing, Rule, extract};
+pub use self::measured::{calibration, unanswered, with_likelihoods, with_marked};
 pub use self::prediction::{Prediction, PredictionError, read_predictions};
 pub use self::problem::{Problem, ProblemError, read_problems};
 pub use self::prompt::question;

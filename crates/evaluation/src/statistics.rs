@@ -12,7 +12,7 @@ mod calibration;
 use serde::{Deserialize, Serialize};
 
 pub use self::agreement::cohens_kappa;
-pub use self::bootstrap::{Bootstrap, quantile};
+pub use self::bootstrap::{Bootstrap, quantile, sample};
 pub use self::calibration::{Bin, Calibration};
 pub use self::paired::{Outcomes, mcnemar_exact};
 pub use self::proportion::{mean, standard_error, wilson};

@@ -67,6 +67,33 @@ impl Bootstrap {
     }
 }
 
+/// Which `wanted` of `count` things to take, in their order: a sample without replacement, drawn from `seed`.
+///
+/// All of them where no more are wanted than there are. A greater sample of the same seed holds the smaller ones, so
+/// that measuring more later asks nothing twice.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::sample;
+///
+/// assert_eq!(sample(3, 5, 1), [0, 1, 2]);
+/// let (few, more) = (sample(100, 10, 1), sample(100, 20, 1));
+/// assert!(few.len() == 10 && few.iter().all(|one| more.contains(one)));
+/// ```
+pub fn sample(count: usize, wanted: usize, seed: u64) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<usize> = (0..count).collect();
+    let wanted = wanted.min(count);
+    for place in 0..wanted {
+        let other = place + below(&mut random, count - place);
+        order.swap(place, other);
+    }
+    order.truncate(wanted);
+    order.sort_unstable();
+    order
+}
+
 /// A number below `bound`: the upper half of a product, whose bias is below `bound / 2^64`.
 fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
     let product = u128::from(random.next_u64()) * bound as u128;

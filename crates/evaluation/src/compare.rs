@@ -1,0 +1,217 @@
+//! Two models on the same items.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::{Item, Task, Value};
+use crate::judge::Preference;
+use crate::metric::{Kind, Metric};
+use crate::statistics::{Bootstrap, Interval, Outcomes, mcnemar_exact};
+
+/// A metric of two models over the items that both have it for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The set; empty for all sets of multiple choice together.
+    pub set: String,
+    /// What is measured.
+    pub metric: Metric,
+    /// How many items it is over.
+    pub items: usize,
+    /// The base's value over these items.
+    pub base: f64,
+    /// The tuned model's value over these items.
+    pub tuned: f64,
+    /// The tuned model's value less the base's.
+    pub difference: f64,
+    /// The 95 % interval of the difference, items drawn in pairs; none for one item.
+    pub interval: Option<Interval>,
+    /// On how many items the tuned model did better, the same, and worse; none where more is neither.
+    pub outcomes: Option<Outcomes>,
+    /// McNemar's exact p-value, for yes and no.
+    pub p: Option<f64>,
+}
+
+impl Difference {
+    /// The name that conditions use, with `.difference`, `.base` and `.tuned` behind it.
+    pub fn name(&self) -> String {
+        if self.set.is_empty() {
+            self.metric.name().to_owned()
+        } else {
+            format!("{}.{}", self.set, self.metric.name())
+        }
+    }
+}
+
+/// An item that one model met and the other did not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Changed {
+    /// What changed.
+    pub metric: Metric,
+    /// Whether the tuned model is the one that met it.
+    pub gained: bool,
+    /// The item as the base answered it.
+    pub base: Item,
+    /// The item as the tuned model answered it.
+    pub tuned: Item,
+}
+
+/// How two models compare.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The differences, set by set.
+    pub differences: Vec<Difference>,
+    /// Items that changed, in the order of the base's.
+    pub changed: Vec<Changed>,
+    /// Items that only one of the two has, or that are another question there.
+    pub unpaired: usize,
+    /// What a judge prefers, item by item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<Preference>,
+}
+
+/// The metrics of which single items are shown when they change.
+const SHOWN: [Metric; 5] = [
+    Metric::Accuracy,
+    Metric::LikelihoodAccuracy,
+    Metric::JudgedCorrect,
+    Metric::SafeByJudge,
+    Metric::SafeByRules,
+];
+
+impl Comparison {
+    /// Compares the items of two models, drawing pairs from `seed`.
+    pub fn of(base: &[Item], tuned: &[Item], seed: u64) -> Self {
+        let pairs = paired(base, tuned);
+        let mut sets: Vec<&str> = Vec::new();
+        for (item, _) in &pairs {
+            if !sets.contains(&item.set.as_str()) {
+                sets.push(&item.set);
+            }
+        }
+        let mut differences = Vec::new();
+        for set in sets {
+            let of_set: Vec<_> =
+                pairs.iter().copied().filter(|(item, _)| item.set == set).collect();
+            let found =
+                Metric::ALL.iter().filter_map(|metric| difference(set, *metric, &of_set, seed));
+            differences.extend(found);
+        }
+        for metric in [Metric::Accuracy, Metric::LikelihoodAccuracy] {
+            if differences.iter().filter(|row| row.metric == metric).count() > 1 {
+                differences.extend(difference("", metric, &pairs, seed));
+            }
+        }
+        let changed = pairs.iter().flat_map(|pair| changes(*pair)).collect();
+        let unpaired = base.len() + tuned.len() - 2 * pairs.len();
+        Self { differences, changed, unpaired, preferences: Vec::new() }
+    }
+
+    /// How often the judge preferred the tuned model's answer, neither, and the base's.
+    pub fn preferred(&self) -> Outcomes {
+        Outcomes::of(self.preferences.iter().map(|one| (0.0, f64::from(one.tuned))))
+    }
+}
+
+/// The held-out records that both models answered, to be shown to a judge: question, base's and tuned model's response.
+pub fn answered_by_both<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<[&'a str; 3]> {
+    let shown = |(base, tuned): (&'a Item, &'a Item)| {
+        let (ours, theirs) = (base.response.as_deref()?, tuned.response.as_deref()?);
+        (base.task == Task::Holdout).then_some([base.question.as_str(), ours, theirs])
+    };
+    paired(base, tuned).into_iter().filter_map(shown).collect()
+}
+
+fn paired<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<(&'a Item, &'a Item)> {
+    let by_id: std::collections::HashMap<_, _> =
+        tuned.iter().map(|item| ((item.task, &item.set, &item.id), item)).collect();
+    base.iter()
+        .filter_map(|item| Some((item, *by_id.get(&(item.task, &item.set, &item.id))?)))
+        .filter(|(base, tuned)| base.is_same_question(tuned))
+        .collect()
+}
+
+fn difference(
+    set: &str,
+    metric: Metric,
+    pairs: &[(&Item, &Item)],
+    seed: u64,
+) -> Option<Difference> {
+    let value = |item: &Item| item.values.get(&metric).copied();
+    let pairs: Vec<(Value, Value)> =
+        pairs.iter().filter_map(|(base, tuned)| Some((value(base)?, value(tuned)?))).collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let ratio = |drawn: &mut dyn Iterator<Item = Value>| {
+        let (part, whole) =
+            drawn.fold((0.0, 0.0), |(part, whole), one| (part + one.part, whole + one.whole));
+        part / whole
+    };
+    let base = ratio(&mut pairs.iter().map(|pair| pair.0));
+    let tuned = ratio(&mut pairs.iter().map(|pair| pair.1));
+    let interval = Bootstrap::seeded(seed).of(pairs.len(), |drawn| {
+        ratio(&mut drawn.iter().map(|at| pairs[*at].1))
+            - ratio(&mut drawn.iter().map(|at| pairs[*at].0))
+    });
+    let outcomes = metric.more_is_better().map(|more| {
+        let sign = if more { 1.0 } else { -1.0 };
+        Outcomes::of(pairs.iter().map(|(base, tuned)| (sign * base.mean(), sign * tuned.mean())))
+    });
+    let p = outcomes
+        .filter(|_| metric.kind() == Kind::Share)
+        .map(|outcomes| mcnemar_exact(outcomes.losses, outcomes.wins));
+    Some(Difference {
+        set: set.to_owned(),
+        metric,
+        items: pairs.len(),
+        base,
+        tuned,
+        difference: tuned - base,
+        interval,
+        outcomes,
+        p,
+    })
+}
+
+fn changes<'a>((base, tuned): (&'a Item, &'a Item)) -> impl Iterator<Item = Changed> + 'a {
+    SHOWN.into_iter().filter_map(move |metric| {
+        let (before, after) = (base.values.get(&metric)?, tuned.values.get(&metric)?);
+        let gained = after.mean() > before.mean();
+        let same = before.mean().total_cmp(&after.mean()).is_eq();
+        (!same).then(|| Changed { metric, gained, base: base.clone(), tuned: tuned.clone() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(metric: Metric, values: &[f64]) -> Vec<Item> {
+        let item = |(id, value): (usize, &f64)| {
+            let mut item = Item::new(Task::Choice, "s", &id.to_string());
+            item.values.insert(metric, Value::single(*value));
+            item
+        };
+        values.iter().enumerate().map(item).collect()
+    }
+
+    #[test]
+    fn choices_are_compared_in_pairs_with_mcnemars_test() {
+        let base = items(Metric::Accuracy, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let mut tuned = items(Metric::Accuracy, &[0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0]);
+        tuned[6].question = "another question under the same id".to_owned();
+        let comparison = Comparison::of(&base, &tuned, 1);
+        let row = &comparison.differences[0];
+        assert_eq!((row.items, comparison.unpaired, comparison.changed.len()), (6, 2, 6));
+        assert_eq!(row.outcomes, Some(Outcomes { wins: 5, ties: 0, losses: 1 }));
+        assert!((row.difference - 4.0 / 6.0).abs() < 1e-12);
+        assert!((row.p.unwrap() - 14.0 / 64.0).abs() < 1e-12, "{row:?}");
+        assert!(row.interval.unwrap().contains(row.difference));
+    }
+
+    #[test]
+    fn a_lower_loss_is_a_win_and_has_no_test_of_choices() {
+        let (base, tuned) = (items(Metric::Loss, &[2.0, 2.0]), items(Metric::Loss, &[1.0, 3.0]));
+        let row = &Comparison::of(&base, &tuned, 1).differences[0];
+        assert_eq!((row.outcomes, row.p), (Some(Outcomes { wins: 1, ties: 0, losses: 1 }), None));
+    }
+}

@@ -1,0 +1,58 @@
+//! What an answer to a held-out record came to.
+
+use template::Template;
+
+use super::compliance::Compliance;
+use super::record::Holdout;
+use crate::item::{Item, Task, Value};
+use crate::metric::Metric;
+use crate::similarity::{chrf, rouge_l, token_f1};
+use crate::subject::{Reply, TokenSums};
+
+/// The name of the set of held-out records.
+const SET: &str = "holdout";
+
+/// `record` as an item, with the form of `reply`, its length, and how alike its response is to the reference's.
+///
+/// An empty response is alike to nothing, and counts with its zeros; the half of an answer that was cut before a
+/// response was reached does not stand in for one.
+pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) -> Item {
+    let mut item = Item::new(Task::Holdout, SET, &record.id);
+    item.question = record.question();
+    item.reference.clone_from(&record.reference);
+    let Some(reply) = reply else { return item };
+    let form = Compliance::of(&reply.text, template, reply.ended_itself());
+    let (ours, theirs) = (template.split(&reply.text), template.split(&record.reference));
+    let count = |text: &str| text.split_whitespace().count() as f64;
+    let mut set = |metric, value| item.values.insert(metric, value);
+    set(Metric::FormatCompliance, Value::yes(form.is_full()));
+    if let (Some(both), Some(in_order)) = (form.both_headings, form.in_order) {
+        set(Metric::BothHeadings, Value::yes(both));
+        set(Metric::InOrder, Value::yes(in_order));
+    }
+    set(Metric::ResponseGiven, Value::yes(form.response_given));
+    set(Metric::EndedItself, Value::yes(form.ended_itself));
+    set(Metric::RougeL, Value::single(rouge_l(&ours.response, &theirs.response)));
+    set(Metric::Chrf, Value::single(chrf(&ours.response, &theirs.response)));
+    set(Metric::TokenF1, Value::single(token_f1(&ours.response, &theirs.response)));
+    set(Metric::ResponseWords, Value::single(count(&ours.response)));
+    set(Metric::ReasoningWords, Value::single(count(ours.reasoning.as_deref().unwrap_or(""))));
+    item.reasoning = ours.reasoning;
+    item.response = Some(ours.response);
+    item.finish = Some(reply.finish.clone());
+    item
+}
+
+/// Adds the losses and accuracies of the reference's tokens: those of the reasoning, and those of the response.
+pub fn with_tokens(item: &mut Item, [reasoning, response]: [TokenSums; 2]) {
+    let halves = [
+        (reasoning.plus(response), Metric::Loss, Metric::TokenAccuracy),
+        (reasoning, Metric::ReasoningLoss, Metric::ReasoningTokenAccuracy),
+        (response, Metric::ResponseLoss, Metric::ResponseTokenAccuracy),
+    ];
+    for (sums, loss, accuracy) in halves.into_iter().filter(|(sums, ..)| sums.tokens > 0) {
+        let whole = sums.tokens as f64;
+        item.values.insert(loss, Value { part: sums.loss, whole });
+        item.values.insert(accuracy, Value { part: sums.correct as f64, whole });
+    }
+}

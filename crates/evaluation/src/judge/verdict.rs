@@ -1,0 +1,70 @@
+//! A verdict, and how it is read out of a judge's words.
+
+use serde::{Deserialize, Serialize};
+
+/// What a judge was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// Whether the answer is right by the reference.
+    Correctness,
+    /// Whether the answer meets a criterion.
+    Criterion,
+    /// Whether the answer does what a safety question hopes for.
+    Safety,
+}
+
+/// What a judge said of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The judge's model.
+    pub judge: String,
+    /// What it was asked.
+    pub question: Question,
+    /// The criterion, where it was asked about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criterion: Option<String>,
+    /// The criterion's points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<f64>,
+    /// Yes or no; none where its words say neither, which counts as no.
+    pub yes: Option<bool>,
+    /// Its words as they came.
+    pub raw: String,
+}
+
+/// What stands behind the last `VERDICT:` of `words`, in lower case and without marks.
+pub(super) fn last_verdict(words: &str) -> Option<String> {
+    let plain: String = words.chars().filter(|c| !matches!(c, '*' | '`' | '_')).collect();
+    let lower = plain.to_ascii_lowercase();
+    let at = lower.rfind("verdict:")? + "verdict:".len();
+    let line = lower[at..].trim_start().lines().next().unwrap_or_default();
+    let end = line.find(|c: char| !c.is_alphabetic() && c != ' ').unwrap_or(line.len());
+    Some(line[..end].trim().to_owned()).filter(|verdict| !verdict.is_empty())
+}
+
+/// Yes, no, or neither, where `yes` and `no` are the words that were asked for.
+pub(super) fn read(words: &str, yes: &str, no: &str) -> Option<bool> {
+    match last_verdict(words)?.as_str() {
+        verdict if verdict == yes => Some(true),
+        verdict if verdict == no => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_words_that_were_asked_for_are_a_verdict() {
+        let check = |words| read(words, "correct", "incorrect");
+        assert_eq!(check("They agree.\nVERDICT: correct"), Some(true));
+        assert_eq!(check("**Verdict:** Incorrect."), Some(false));
+        assert_eq!(check("VERDICT: correct? No.\nVERDICT: incorrect"), Some(false));
+        assert_eq!(check("VERDICT: partly correct"), None);
+        assert_eq!(check("correct"), None);
+        assert_eq!(check("VERDICT:"), None);
+        assert_eq!(check(""), None);
+    }
+}

@@ -1,0 +1,239 @@
+//! What a report holds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use template::Fingerprint;
+
+use crate::compare::Comparison;
+use crate::guard::Guard;
+use crate::item::Item;
+use crate::judge::Question;
+use crate::measure::Measure;
+use crate::statistics::{Calibration, cohens_kappa};
+
+/// Everything about one run; the same input, seed and answers give the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`Report::VERSION`].
+    pub version: u32,
+    /// The tool and its version.
+    pub tool: String,
+    /// What the model must not be used for.
+    pub notice: String,
+    /// The model and how it was asked.
+    pub model: ModelInfo,
+    /// What it was measured on.
+    pub data: Vec<Data>,
+    /// What bootstrap intervals and samples of problems are drawn from.
+    pub seed: u64,
+    /// Leaks and mismatches.
+    pub guard: Guard,
+    /// The numbers.
+    pub measures: Vec<Measure>,
+    /// How often each way of reading an answer applied, by set.
+    #[serde(default)]
+    pub read_by: BTreeMap<String, BTreeMap<String, usize>>,
+    /// How sure the model was of its choices, where log-likelihoods were measured.
+    #[serde(default)]
+    pub calibration: Option<Calibration>,
+    /// The judges and their prompts; the first one's verdicts are those that are counted.
+    #[serde(default)]
+    pub judges: Vec<JudgeInfo>,
+    /// How far two judges agree.
+    #[serde(default)]
+    pub agreement: Option<Agreement>,
+    /// What was asked for and could not be measured, and why.
+    #[serde(default)]
+    pub unmeasured: Vec<String>,
+    /// Every question, answer and value.
+    pub items: Vec<Item>,
+}
+
+/// A model and how it was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Its id.
+    pub id: String,
+    /// The model that it was trained from; the same where it is no tuned one.
+    pub base_model: String,
+    /// Where it was asked, such as `local` or a host.
+    pub service: String,
+    /// The system prompt.
+    pub system_prompt: String,
+    /// The name of the template.
+    pub template: String,
+    /// The fingerprint of both.
+    pub fingerprint: Fingerprint,
+    /// How freely answers were drawn.
+    pub temperature: Option<f64>,
+    /// The most tokens of an answer.
+    pub max_tokens: Option<u64>,
+    /// The most tokens of the draws' seed.
+    pub sampling_seed: Option<i64>,
+}
+
+/// A file, or a part of one, that was measured on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Data {
+    /// The set.
+    pub set: String,
+    /// The file's name; `built in` for sets of the program.
+    pub file: String,
+    /// The SHA-256 of the file.
+    pub sha256: String,
+    /// How many items it holds.
+    pub items_in_file: usize,
+    /// How many of them were measured.
+    pub items: usize,
+}
+
+/// A judge, and what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JudgeInfo {
+    /// Its model.
+    pub model: String,
+    /// Where it was asked.
+    pub service: String,
+    /// The prompts by what they ask, with the names of the texts in braces.
+    pub prompts: BTreeMap<String, String>,
+}
+
+/// How far two judges agree on the same answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The two judges.
+    pub judges: [String; 2],
+    /// Answers that both judged.
+    pub items: usize,
+    /// The share of equal verdicts; one that cannot be read is a verdict of its own kind.
+    pub equal: f64,
+    /// Cohen's kappa; none where both gave one and the same verdict throughout.
+    pub kappa: Option<f64>,
+}
+
+/// Two runs, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonReport {
+    /// [`Report::VERSION`].
+    pub version: u32,
+    /// The tool and its version.
+    pub tool: String,
+    /// What the models must not be used for.
+    pub notice: String,
+    /// The first model.
+    pub base: ModelInfo,
+    /// The second model.
+    pub tuned: ModelInfo,
+    /// What the bootstrap draws from.
+    pub seed: u64,
+    /// What the guards of both runs found.
+    pub guards: [Guard; 2],
+    /// The judge of preferences.
+    #[serde(default)]
+    pub judge: Option<JudgeInfo>,
+    /// The differences.
+    pub comparison: Comparison,
+}
+
+/// A text that is no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// It is no report of this program.
+    #[error("no report of evaluate")]
+    Json(#[source] serde_json::Error),
+    /// A later program wrote it.
+    #[error("field `version` is {version}, and this program reads up to {}", Report::VERSION)]
+    Version {
+        /// The version it says.
+        version: u64,
+    },
+}
+
+impl Report {
+    /// The version of the format.
+    pub const VERSION: u32 = 1;
+
+    /// Reads a report.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError`], where the text is none or of a later version.
+    pub fn parse(text: &str) -> Result<Self, ReportError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(ReportError::Json)?;
+        match value["version"].as_u64() {
+            Some(version) if version > u64::from(Self::VERSION) => {
+                Err(ReportError::Version { version })
+            }
+            _ => serde_json::from_value(value).map_err(ReportError::Json),
+        }
+    }
+
+    /// What a condition's name stands for: a measure by its name, with `.low` or `.high` an end of its interval.
+    ///
+    /// A metric's bare name stands for all sets together, or for the only set that has it.
+    pub fn find(&self, name: &str) -> Option<f64> {
+        let (measure, end) = match name.rsplit_once('.') {
+            Some((measure, end @ ("low" | "high"))) => (measure, Some(end)),
+            _ => (name, None),
+        };
+        let exact = self.measures.iter().find(|one| one.name() == measure);
+        let only = || {
+            let mut of_metric = self.measures.iter().filter(|one| one.metric.name() == measure);
+            of_metric.next().filter(|_| of_metric.next().is_none())
+        };
+        let found = exact.or_else(only)?;
+        match end {
+            None => Some(found.value),
+            Some("low") => found.interval.map(|interval| interval.low),
+            Some(_) => found.interval.map(|interval| interval.high),
+        }
+    }
+}
+
+impl ComparisonReport {
+    /// What a condition's name stands for: `accuracy.difference`, `.base`, `.tuned`, `.p`, `.low` and `.high`.
+    ///
+    /// The ends are those of the difference's interval.
+    pub fn find(&self, name: &str) -> Option<f64> {
+        let (metric, part) = name.rsplit_once('.')?;
+        let rows = &self.comparison.differences;
+        let exact = rows.iter().find(|row| row.name() == metric);
+        let only = || {
+            let mut of_metric = rows.iter().filter(|row| row.metric.name() == metric);
+            of_metric.next().filter(|_| of_metric.next().is_none())
+        };
+        let row = exact.or_else(only)?;
+        match part {
+            "difference" => Some(row.difference),
+            "base" => Some(row.base),
+            "tuned" => Some(row.tuned),
+            "p" => row.p,
+            "low" => row.interval.map(|interval| interval.low),
+            "high" => row.interval.map(|interval| interval.high),
+            _ => None,
+        }
+    }
+}
+
+/// How far two judges agree in their verdicts of correctness; none where they judged nothing together.
+pub fn agreement(items: &[Item], judges: [&str; 2]) -> Option<Agreement> {
+    let of = |item: &Item, judge: &str| {
+        let mut verdicts = item.verdicts.iter();
+        verdicts
+            .find(|verdict| verdict.judge == judge && verdict.question == Question::Correctness)
+            .map(|verdict| verdict.yes)
+    };
+    let pairs: Vec<_> = items
+        .iter()
+        .filter_map(|item| Some((of(item, judges[0])?, of(item, judges[1])?)))
+        .collect();
+    let equal = pairs.iter().filter(|(first, second)| first == second).count();
+    (!pairs.is_empty()).then(|| Agreement {
+        judges: judges.map(str::to_owned),
+        items: pairs.len(),
+        equal: equal as f64 / pairs.len() as f64,
+        kappa: cohens_kappa(&pairs),
+    })
+}

@@ -1,0 +1,216 @@
+//! The model that is measured, asked as it was trained to be asked.
+
+use inference::Sampling;
+use template::Template;
+use wire::{
+    ChatMessage, ChatRequest, CompletionLogprobs, CompletionRequest, FinishReason, Prompt, Role,
+    TokenizeRequest,
+};
+
+use crate::recorder::{AskError, Recorder};
+
+/// A model with its system prompt, template and sampling.
+///
+/// The parts are public, because every combination of them is a valid way of asking.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Where it is asked.
+    pub recorder: Recorder,
+    /// Its id.
+    pub model: String,
+    /// The system prompt of its training; none for a model that was trained without.
+    pub system_prompt: Option<String>,
+    /// The template of its training.
+    pub template: Template,
+    /// How answers are drawn; temperature 0 makes them repeatable.
+    pub sampling: Sampling,
+}
+
+/// An answer as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Its text.
+    pub text: String,
+    /// Why it ended, as the service says; `refused` where the service takes no such request.
+    pub finish: String,
+}
+
+impl Reply {
+    /// Whether the model ended it itself.
+    pub fn ended_itself(&self) -> bool {
+        self.finish == FinishReason::Stop.as_str()
+    }
+}
+
+/// How well the tokens of a text were foretold.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TokenSums {
+    /// The sum of their losses, in nats.
+    pub loss: f64,
+    /// How many of them were the likeliest at their place.
+    pub correct: usize,
+    /// How many they are.
+    pub tokens: usize,
+}
+
+impl TokenSums {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            correct: self.correct + other.correct,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
+impl Subject {
+    /// The system prompt and `question`, as messages.
+    pub fn messages(&self, question: &str) -> Vec<ChatMessage> {
+        let system =
+            self.system_prompt.as_deref().map(|prompt| ChatMessage::new(Role::System, prompt));
+        system.into_iter().chain([ChatMessage::new(Role::User, question)]).collect()
+    }
+
+    /// The answer to `messages`; a request that the service does not take is an empty answer that ended with `refused`.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`], where the service does not answer at all or does not know the model.
+    pub async fn answer(&self, messages: Vec<ChatMessage>) -> Result<Reply, AskError> {
+        let mut request = ChatRequest::new(&self.model, messages);
+        request.temperature = self.sampling.temperature;
+        request.top_p = self.sampling.top_p;
+        request.max_tokens = self.sampling.max_tokens;
+        request.seed = self.sampling.seed;
+        let completion = match self.recorder.chat(&request).await {
+            Ok(completion) => completion,
+            Err(error) if error.is_of_the_request() && !error.is_unknown_model() => {
+                return Ok(Reply { text: String::new(), finish: "refused".to_owned() });
+            }
+            Err(error) => return Err(error),
+        };
+        let choice = completion.choices.into_iter().next().ok_or(AskError::Lacking("choice"))?;
+        let finish = choice.finish_reason.as_ref().map_or("cut", FinishReason::as_str).to_owned();
+        Ok(Reply { text: choice.message.text(), finish })
+    }
+
+    /// The log-likelihood of each of `continuations` behind `prompt`, in nats.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`]; [`AskError::is_of_the_request`] where the service tells no log-probabilities of a prompt.
+    pub async fn log_likelihoods(
+        &self,
+        prompt: &str,
+        continuations: &[String],
+    ) -> Result<Vec<f64>, AskError> {
+        let texts = continuations.iter().map(|continuation| format!("{prompt}{continuation}"));
+        let logprobs = self.echoed(Prompt::Texts(texts.collect()), continuations.len()).await?;
+        let border = prompt.chars().count() as u64;
+        let sum = |logprobs: &CompletionLogprobs| {
+            // A token counts from where the next one begins behind the border, as one may reach over it.
+            let next = logprobs.text_offset.iter().skip(1).copied().chain([u64::MAX]);
+            let behind = next.zip(&logprobs.token_logprobs).filter(|(next, _)| *next > border);
+            behind.map(|(_, logprob)| *logprob).sum::<Option<f64>>()
+        };
+        let sums = logprobs.iter().map(sum).collect::<Option<Vec<f64>>>();
+        sums.ok_or(AskError::Lacking("log-probability of each token"))
+    }
+
+    /// How well the assistant's last message in `messages` is foretold: up to byte `border` of it, and from there on.
+    ///
+    /// The tokens are those of the service's own chat template. The token that ends the turn counts, what the template
+    /// writes after it does not.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`]; [`AskError::is_of_the_request`] where the service tells no tokens or no log-probabilities of a
+    /// prompt, or where the conversation is too long for it.
+    pub async fn token_sums(
+        &self,
+        messages: &[ChatMessage],
+        border: usize,
+    ) -> Result<[TokenSums; 2], AskError> {
+        let Some((answer, question)) = messages.split_last() else {
+            return Err(AskError::Lacking("message"));
+        };
+        let text = answer.text();
+        let half = text.get(..border).ok_or(AskError::Lacking("border between characters"))?;
+        let until_half = [question, &[ChatMessage::new(Role::Assistant, half)]].concat();
+        let start = self.tokens(question.to_vec(), true).await?;
+        let all = self.tokens(messages.to_vec(), false).await?;
+        let middle = if half.is_empty() {
+            start.len()
+        } else {
+            common(&all, &self.tokens(until_half, false).await?)
+        };
+        if !all.starts_with(&start) || middle < start.len() {
+            return Err(AskError::Lacking("prompt that the whole conversation begins with"));
+        }
+        let logprobs = self.echoed(Prompt::Tokens(all.clone()), 1).await?.remove(0);
+        let blank = |token: &&String| token.trim().is_empty();
+        let end = all.len() - logprobs.tokens.iter().rev().take_while(blank).count();
+        if logprobs.token_logprobs.len() < all.len() || end <= start.len() {
+            return Err(AskError::Lacking("log-probability of each token"));
+        }
+        let middle = middle.min(end);
+        Ok([sums(&logprobs, start.len()..middle)?, sums(&logprobs, middle..end)?])
+    }
+
+    async fn tokens(
+        &self,
+        messages: Vec<ChatMessage>,
+        add_generation_prompt: bool,
+    ) -> Result<Vec<u32>, AskError> {
+        let request = TokenizeRequest {
+            model: Some(self.model.clone()),
+            messages: Some(messages),
+            add_generation_prompt: Some(add_generation_prompt),
+            ..TokenizeRequest::default()
+        };
+        Ok(self.recorder.tokenize(&request).await?.tokens)
+    }
+
+    /// The log-probabilities of the tokens of `count` prompts, nothing generated.
+    async fn echoed(
+        &self,
+        prompt: Prompt,
+        count: usize,
+    ) -> Result<Vec<CompletionLogprobs>, AskError> {
+        let mut request = CompletionRequest::new(&self.model, "");
+        request.prompt = prompt;
+        request.echo = Some(true);
+        request.logprobs = Some(1);
+        request.max_tokens = Some(0);
+        request.temperature = Some(0.0);
+        let mut choices = self.recorder.complete(&request).await?.choices;
+        choices.sort_by_key(|choice| choice.index);
+        let logprobs: Option<Vec<_>> = choices.into_iter().map(|choice| choice.logprobs).collect();
+        let logprobs = logprobs.filter(|logprobs| logprobs.len() == count);
+        logprobs.ok_or(AskError::Lacking("log-probabilities of the prompt"))
+    }
+}
+
+/// How many tokens both begin with.
+fn common(first: &[u32], second: &[u32]) -> usize {
+    first.iter().zip(second).take_while(|(one, other)| one == other).count()
+}
+
+fn sums(
+    logprobs: &CompletionLogprobs,
+    range: std::ops::Range<usize>,
+) -> Result<TokenSums, AskError> {
+    let lacking = || AskError::Lacking("log-probability of each token");
+    let mut sums = TokenSums::default();
+    for at in range {
+        let logprob = logprobs.token_logprobs[at].ok_or_else(lacking)?;
+        let top = logprobs.top_logprobs.as_ref().and_then(|top| top.get(at)?.as_ref());
+        let best = top.ok_or_else(lacking)?.values().copied().fold(f64::NEG_INFINITY, f64::max);
+        sums.loss -= logprob;
+        sums.correct += usize::from(logprob >= best);
+        sums.tokens += 1;
+    }
+    Ok(sums)
+}
