@@ -8,6 +8,7 @@ validated against the SDK's own types, which the SDK itself does not do. `tests/
 """
 
 import base64
+import hashlib
 import io
 import json
 import sys
@@ -73,6 +74,75 @@ def files(client):
     expect(client.files.content(file_id).read() == content, "content comes back as it was")
     expect(checked(client.files.delete(file_id)).deleted, "deleted")
     raises(openai.NotFoundError, lambda: client.files.retrieve(file_id))
+
+
+def uploads(client):
+    content = rows(PAIRS)
+    request = {"filename": "parts.jsonl", "purpose": "fine-tune", "mime_type": "text/jsonl"}
+    upload = checked(client.uploads.create(bytes=len(content), **request))
+    expect(upload.status == "pending" and upload.expires_at == upload.created_at + 3600, upload)
+    parts = [
+        checked(client.uploads.parts.create(upload.id, data=piece)).id
+        for piece in (content[600:], content[:600])
+    ]
+    wrong = lambda: client.uploads.complete(upload.id, part_ids=parts[::-1], md5="0" * 32)
+    expect(raises(openai.BadRequestError, wrong).param == "md5", "a wrong checksum is refused")
+    md5 = hashlib.md5(content).hexdigest()
+    done = checked(client.uploads.complete(upload.id, part_ids=parts[::-1], md5=md5))
+    expect(client.files.content(done.file.id).read() == content, "the parts are joined in order")
+    chunked = client.uploads.upload_file_chunked(
+        file=content, part_size=500, bytes=len(content), **request
+    )
+    expect(checked(chunked).file.bytes == len(content), chunked)
+    other = client.uploads.create(bytes=3, **request)
+    expect(checked(client.uploads.cancel(other.id)).status == "cancelled", "cancelled")
+    raises(openai.BadRequestError, lambda: client.uploads.parts.create(other.id, data=b"abc"))
+    for file in (done.file.id, chunked.file.id):
+        client.files.delete(file)
+    kept = client.files.create(
+        file=("a.jsonl", content),
+        purpose="fine-tune",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+    expect(checked(kept).expires_at == kept.created_at + 3600, kept)
+    client.files.delete(kept.id)
+    print("uploads: parts, checksum, chunks, cancel, expiry")
+
+
+def wait(client, job_id, *states):
+    """The SDK's own type of a job does not know `pausing` and `paused`, so it is not checked here."""
+    while True:
+        job = client.fine_tuning.jobs.retrieve(job_id)
+        if job.status in states:
+            return job
+        expect(job.status not in ("succeeded", "failed", "cancelled"), job)
+        time.sleep(0.05)
+
+
+def pauses(client, model):
+    file = upload(client, "long.jsonl", rows(PAIRS))
+    long = client.fine_tuning.jobs.create(
+        model=model,
+        training_file=file,
+        metadata={"kind": "long"},
+        method={
+            "type": "supervised",
+            "supervised": {"hyperparameters": {"n_epochs": 50, "batch_size": 1}},
+        },
+    )
+    wait(client, long.id, "running")
+    expect(client.fine_tuning.jobs.pause(long.id).status in ("pausing", "paused"), "pausing")
+    wait(client, long.id, "paused")
+    short = client.fine_tuning.jobs.create(
+        model=model, training_file=file, hyperparameters={"n_epochs": 1, "batch_size": 6}
+    )
+    wait(client, short.id, "succeeded")
+    expect(client.fine_tuning.jobs.resume(long.id).status == "queued", "queued")
+    wait(client, long.id, "running")
+    expect(checked(client.fine_tuning.jobs.cancel(long.id)).status == "cancelled", "cancelled")
+    listed = client.fine_tuning.jobs.list(metadata={"kind": "long"})
+    expect([job.id for job in listed] == [long.id], "found by its metadata")
+    print("pause, resume and cancel; another job ran meanwhile")
 
 
 def raises(kind, call):
@@ -204,6 +274,8 @@ def main(base_url, model):
     print(f"openai {openai.__version__} against {base_url}")
     expect(checked(client.models.retrieve(model)).shutdown_date is None, "no shutdown date")
     files(client)
+    uploads(client)
+    pauses(client, model)
     trouble(client, model)
     tuned, checkpoint = job(client, model)
     for name in (model, tuned, checkpoint):

@@ -22,7 +22,7 @@ fi
 data=$(mktemp -d)
 server=
 finish() {
-    if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; fi
+    if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null && wait "$server" || true; fi
     rm -rf "$data"
 }
 trap finish EXIT
