@@ -28,8 +28,10 @@ mod conversation;
 mod clock;
 mod question;
 mod many;
+mod answers;
 
 pub use crate::answer::{Answer, Event, Finish};
+pub use crate::answers::{AnswerFile, AnswerFileError};
 pub use crate::assistant::{Assistant, Patience, Sampling};
 pub use crate::clock::Clock;
 pub use crate::conversation::{Conversation, ConversationStream, Recall, Turn};
