@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+#[expect(dead_code, reason = "files to fetch are for other tests")]
 #[path = "../../../crates/inference/tests/support/double.rs"]
 mod double;
 

@@ -202,6 +202,16 @@ impl AnswerFile {
         Ok(())
     }
 
+    /// Waits until the disk holds what was written.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerFileError::File`] where the disk does not take it.
+    pub fn sync(&mut self) -> Result<(), AnswerFileError> {
+        self.unsynced = 0;
+        self.file.sync_all().map_err(|source| self.failure(source))
+    }
+
     /// Puts the lines into the questions' order, one for each, on disk before it returns.
     ///
     /// # Errors
@@ -322,7 +332,10 @@ fn of_error(error: &Error) -> Map<String, Value> {
         Error::Service { source, .. } | Error::NotReady { source, .. } => Some(source),
         _ => None,
     };
-    let code = service.and_then(|source| source.refusal()?.code());
+    let code = service.and_then(|source| match source {
+        transport::Error::InStream(error) => error.code.as_deref(),
+        source => source.refusal()?.code(),
+    });
     let status = service.and_then(transport::Error::status);
     let fields = json!({"message": text, "status": status, "code": code});
     Map::from_iter([("error".to_owned(), fields)])

@@ -29,10 +29,12 @@ mod clock;
 mod question;
 mod many;
 mod answers;
+mod batch;
 
 pub use crate::answer::{Answer, Event, Finish};
 pub use crate::answers::{AnswerFile, AnswerFileError};
 pub use crate::assistant::{Assistant, Patience, Sampling};
+pub use crate::batch::{BatchError, BatchOptions};
 pub use crate::clock::Clock;
 pub use crate::conversation::{Conversation, ConversationStream, Recall, Turn};
 pub use crate::error::Error;

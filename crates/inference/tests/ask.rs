@@ -1,5 +1,6 @@
 //! Asking over HTTP, against a service with queued answers.
 
+#[expect(dead_code, reason = "files to fetch are for other tests")]
 #[path = "support/double.rs"]
 mod double;
 

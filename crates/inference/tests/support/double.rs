@@ -40,6 +40,11 @@ impl Reply {
         Self { status, content_type: "application/json", body: body.to_string() }
     }
 
+    /// Any text.
+    pub(crate) fn raw(text: &str) -> Self {
+        Self { status: 200, content_type: "application/octet-stream", body: text.to_owned() }
+    }
+
     pub(crate) fn refusal(status: u16, code: &str) -> Self {
         Self::json(
             status,
