@@ -2,17 +2,26 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 /// Ask the fine-tuned model a question; its reasoning and its final response are printed apart.
 ///
-/// The model is the one that run-finetuning saved, asked with the system prompt and template of its training. For
-/// research only: not for diagnosis, treatment or any other clinical use.
+/// The model is the one that run-finetuning saved, asked with the system prompt and template of its training. Without a
+/// question a conversation begins; --many asks a whole file. For research only: not for diagnosis, treatment or any other
+/// clinical use.
 #[derive(Debug, Parser)]
 #[command(name = "ask", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// The question, or - to read it from standard input.
+    /// The question, or - to read it from standard input; without one a conversation begins on a terminal.
     pub(crate) question: Option<String>,
+    /// Read the question from this file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "many"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Ask the base model the same, and show both answers side by side.
+    #[arg(long, conflicts_with = "many")]
+    pub(crate) compare: bool,
+    #[command(flatten)]
+    pub(crate) many: ManyArguments,
     /// What run-finetuning saved; where it is missing, `fine_tuned_model_id.txt` beside it.
     #[arg(long, value_name = "FILE", default_value = inference::SavedModel::FILE)]
     pub(crate) model_file: PathBuf,
@@ -58,6 +67,27 @@ pub(crate) struct Arguments {
     /// Log more (-v, -vv).
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// The arguments that ask many questions.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Many questions")]
+pub(crate) struct ManyArguments {
+    /// Ask the questions of this file, one a line: a text, or an object with `question` or chat `messages`, and any `id`.
+    #[arg(long, value_name = "FILE", requires = "output", conflicts_with_all = ["question", "json", "no_stream"])]
+    pub(crate) many: Option<PathBuf>,
+    /// With --many: the answers, one a line in the questions' order; what is answered there already is not asked again.
+    #[arg(long, value_name = "FILE", requires = "many")]
+    pub(crate) output: Option<PathBuf>,
+    /// With --many: the most questions open at once; fewer where the service's limits say so [default: 64, here 8].
+    #[arg(long, value_name = "COUNT", requires = "many", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) at_once: Option<u16>,
+    /// With --many: ask by the service's batch API, which takes up to a day and costs less.
+    #[arg(long, requires = "many", conflicts_with = "at_once")]
+    pub(crate) batch_api: bool,
+    /// With --many: prices of one's own [default: the bundled table].
+    #[arg(long, value_name = "FILE", requires = "many")]
+    pub(crate) price_table: Option<PathBuf>,
 }
 
 /// Where the model is.

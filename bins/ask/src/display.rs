@@ -52,9 +52,24 @@ impl Display {
         self.text(Part::Response, &answer.response, terminal)
     }
 
+    /// Prints a line that says whose answer follows.
+    pub(crate) fn title(&self, title: &str, terminal: &mut Terminal<'_>) -> io::Result<()> {
+        let title = printable(title);
+        if self.styled {
+            writeln!(terminal.out, "{BOLD}== {title} =={PLAIN}\n")
+        } else {
+            writeln!(terminal.out, "== {title} ==\n")
+        }
+    }
+
     /// Ends the last line, and says on `err` what is not as it should be.
     pub(crate) fn end(&self, answer: &Answer, terminal: &mut Terminal<'_>) -> io::Result<()> {
         self.break_off(terminal)?;
+        Self::note(answer, terminal)
+    }
+
+    /// Says on `err` what is not as it should be.
+    pub(crate) fn note(answer: &Answer, terminal: &mut Terminal<'_>) -> io::Result<()> {
         if answer.reasoning.is_none() && !answer.response.is_empty() {
             writeln!(terminal.err, "note: the answer has no headings, so it is shown whole")?;
         }
@@ -116,6 +131,6 @@ impl Display {
 }
 
 /// The text without control characters: a model must not be able to move the cursor or rename the window.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().filter(|&letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
 }

@@ -53,7 +53,11 @@ pub(crate) fn refused(error: inference::Error) -> Failure {
 }
 
 fn hint(error: &transport::Error) -> Option<&'static str> {
+    let code = error.refusal().and_then(transport::Refusal::code);
     match error.status() {
+        Some(400) if code == Some("context_length_exceeded") => Some(
+            "this is too long for the model; in a conversation /reset forgets what was said so far",
+        ),
         Some(401) => Some("the service does not take the key in OPENAI_API_KEY"),
         Some(404) => Some(
             "the model is unknown there; --model, --provider and --base-url say what to ask where",

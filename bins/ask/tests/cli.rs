@@ -235,12 +235,12 @@ async fn without_a_question_or_a_model_nothing_is_asked() -> anyhow::Result<()> 
     let check = async |arguments: &[&str]| {
         run(folder.path(), arguments, &double.base_url, false).await.shown()
     };
-    insta::assert_snapshot!(check(&[]).await, @r#"
+    insta::assert_snapshot!(check(&[" "]).await, @r#"
     Usage
     -- out
     -- err
     error: no question
-    hint: ask "your question", or ask - to read it from standard input
+    hint: ask "your question"; ask - reads it from standard input, --file from a file
     "#);
     insta::assert_snapshot!(check(&["Why?"]).await, @"
     BadData
@@ -336,6 +336,192 @@ async fn the_model_of_a_service_without_a_key_is_not_asked() -> anyhow::Result<(
     insta::assert_snapshot!(String::from_utf8(err)?, @"
     error: no key for example.org
     hint: set OPENAI_API_KEY in the environment or in .env, or stay on this machine with --provider local
+    ");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_question_may_be_in_a_file() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("question.txt").display().to_string();
+    std::fs::write(&file, "Why?\nAnd how?\n")?;
+    let double = Double::start([Reply::stream(&["Yes."], "stop")]).await?;
+    let flags = ["--file", &file, "--model", "m"];
+    assert_eq!(run(folder.path(), &flags, &double.base_url, false).await.exit, Exit::Done);
+    assert_eq!(double.asked()[0].body["messages"][1]["content"], "Why?\nAnd how?");
+    let missing = run(folder.path(), &["--file", "/nowhere"], &double.base_url, false).await;
+    assert_eq!(missing.exit, Exit::BadData);
+    assert!(missing.err.starts_with("error: /nowhere: "), "{}", missing.err);
+    Ok(())
+}
+
+/// Compares the saved model with its base, which answer in this order.
+async fn compared(base: Reply, tuned: Reply, arguments: &[&str]) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let mut saved = SavedModel::of_id("ft:tiny");
+    "tiny".clone_into(&mut saved.base_model);
+    saved.save(&folder.path().join(SavedModel::FILE)).unwrap();
+    let double = Double::start([base, tuned]).await.unwrap();
+    let arguments = [&["Why?", "--compare"], arguments].concat();
+    let run = run(folder.path(), &arguments, &double.base_url, false).await;
+    let asked = double.asked();
+    assert!(asked.iter().all(|one| one.body["messages"] == asked[0].body["messages"]));
+    run
+}
+
+#[tokio::test]
+async fn base_and_tuned_are_asked_the_same() -> anyhow::Result<()> {
+    let run =
+        compared(Reply::stream(&["It is a cold."], "stop"), Reply::stream(&HEADED, "length"), &[])
+            .await;
+    insta::assert_snapshot!(run.shown(), @"
+    Done
+    -- out
+    == base: tiny ==
+
+    It is a cold.
+
+    == tuned: ft:tiny ==
+
+    Reasoning:
+
+    Crushing pain.
+
+    Final response:
+
+    Call for an ECG.
+    -- err
+    For research only: not for diagnosis, treatment or any other clinical use.
+    note: the answer has no headings, so it is shown whole
+    note: the answer reached the limit of tokens (--max-tokens) and is not complete
+    ");
+    let answer = || Reply::text(&HEADED.concat(), "stop");
+    let run = compared(answer(), answer(), &["--json"]).await;
+    let record: Value = serde_json::from_str(&run.out)?;
+    assert_eq!((run.exit, &record["question"]), (Exit::Done, &json!("Why?")));
+    for model in ["base", "tuned"] {
+        assert_eq!(record[model]["response"], "Call for an ECG.");
+    }
+    let folder = tempfile::tempdir()?;
+    let double = Double::start([]).await?;
+    let flags = ["Why?", "--compare", "--model", "tiny"];
+    let itself = self::run(folder.path(), &flags, &double.base_url, false).await;
+    assert_eq!(itself.exit, Exit::Usage);
+    Ok(())
+}
+
+/// Asks the questions of `file` in `folder` of a service with these replies.
+async fn many(folder: &Path, replies: Vec<Reply>, arguments: &[&str]) -> (Run, usize) {
+    let [questions, answers] =
+        ["questions.jsonl", "answers.jsonl"].map(|name| folder.join(name).display().to_string());
+    let double = Double::start(replies).await.unwrap();
+    let flags = ["--many", &questions, "--output", &answers, "--model", "ft:tiny"];
+    let arguments = [&flags[..], arguments].concat();
+    let mut run = run(folder, &arguments, &double.base_url, false).await;
+    // How long it took is another each time.
+    let line = |line: &str| match line.split_once(" failed in ") {
+        None => line.to_owned(),
+        Some((before, after)) => {
+            let tokens = after.split_once("; ").map_or(after, |(_, tokens)| tokens);
+            let tokens = tokens.split_once(" (").map_or(tokens, |(tokens, _)| tokens);
+            format!("{before} failed; {tokens}")
+        }
+    };
+    run.err = run.err.lines().map(|text| line(text) + "\n").collect();
+    (run, double.asked().len())
+}
+
+#[tokio::test]
+async fn the_questions_of_a_file_are_answered_once_each_and_in_their_order() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(
+        folder.path().join("questions.jsonl"),
+        "\"A?\"\n{\"id\":7,\"question\":\"B?\"}\n",
+    )?;
+    let answer = || Reply::text(&HEADED.concat(), "stop");
+    let refused = Reply::refusal(400, "context_length_exceeded");
+    let (run, asked) = many(folder.path(), vec![answer(), refused], &["--at-once", "1"]).await;
+    assert_eq!((run.exit, asked), (Exit::Service, 2));
+    insta::assert_snapshot!(run.shown(), @"
+    Service
+    -- out
+    -- err
+    For research only: not for diagnosis, treatment or any other clinical use.
+    asking ft:tiny at 127.0.0.1: 2 questions
+    1 answered, 1 failed; 7 tokens read, 5 written
+    error: 1 of 2 questions have no answer; [folder]/answers.jsonl says why
+    hint: the same command asks them again
+    ");
+    let (run, asked) = many(folder.path(), vec![answer()], &[]).await;
+    assert_eq!((run.exit, asked), (Exit::Done, 1));
+    insta::assert_snapshot!(run.shown(), @"
+    Done
+    -- out
+    -- err
+    For research only: not for diagnosis, treatment or any other clinical use.
+    answered already in [folder]/answers.jsonl: 1
+    asking ft:tiny at 127.0.0.1: 1 question
+    1 answered, 0 failed; 7 tokens read, 5 written
+    ");
+    let text = std::fs::read_to_string(folder.path().join("answers.jsonl"))?;
+    let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    assert_eq!((&lines[0]["question"], &lines[1]["id"]), (&json!("A?"), &json!(7)));
+    assert!(lines.iter().all(|line| line["reasoning"] == "Crushing pain."), "{text}");
+    assert_eq!(many(folder.path(), vec![], &[]).await.1, 0);
+    let (run, asked) = many(folder.path(), vec![], &["--temperature", "1"]).await;
+    assert_eq!((run.exit, asked), (Exit::BadData, 0));
+    assert_eq!(std::fs::read_to_string(folder.path().join("answers.jsonl"))?, text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_line_is_named_before_anything_is_asked() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("questions.jsonl"), "\"A?\"\n{\"text\":\"B?\"}\n")?;
+    let (run, asked) = many(folder.path(), vec![], &[]).await;
+    assert_eq!(asked, 0);
+    insta::assert_snapshot!(run.shown(), @r#"
+    BadData
+    -- out
+    -- err
+    error: [folder]/questions.jsonl: line 2: no question: neither a text nor an object with `question` or `messages`
+    hint: a line is "TEXT", {"question": "TEXT"} or {"messages": [..]}, with an `id` if wanted
+    "#);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_taken_ends_the_asking() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let text = "\"A?\"\n".repeat(100);
+    std::fs::write(folder.path().join("questions.jsonl"), text)?;
+    let refusals = (0..100).map(|_| Reply::refusal(401, "invalid_api_key")).collect();
+    let (run, asked) = many(folder.path(), refusals, &[]).await;
+    assert!(asked <= 8, "{asked}");
+    assert_eq!(run.exit, Exit::Service);
+    assert!(run.err.contains("the service does not take the key"), "{}", run.err);
+    assert_eq!(std::fs::read_to_string(folder.path().join("answers.jsonl"))?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_of_questions_is_asked_by_a_batch() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("questions.jsonl"), "\"A?\"\n")?;
+    let failed =
+        json!({"id": "batch_1", "status": "failed", "errors": {"data": [{"message": "no"}]}});
+    let replies = vec![Reply::json(200, &json!({"id": "file-1"})), Reply::json(200, &failed)];
+    let (run, asked) = many(folder.path(), replies, &["--batch-api"]).await;
+    assert_eq!(asked, 2);
+    insta::assert_snapshot!(run.shown(), @"
+    Service
+    -- out
+    -- err
+    For research only: not for diagnosis, treatment or any other clinical use.
+    asking ft:tiny at 127.0.0.1: 1 question
+    batch_1 is failed
+    error: the batch batch_1 is failed without an answer: no
+    hint: the same command goes on where this one stopped
     ");
     Ok(())
 }

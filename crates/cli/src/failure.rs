@@ -25,6 +25,13 @@ impl Failure {
         self
     }
 
+    /// Adds the advice, unless there is some already.
+    #[must_use]
+    pub fn or_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// The exit code that the tool ends with.
     pub fn exit(&self) -> Exit {
         self.exit

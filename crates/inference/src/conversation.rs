@@ -94,6 +94,11 @@ impl Conversation {
         &self.turns
     }
 
+    /// Takes an answer to `question` that was asked for elsewhere, with [`Conversation::messages`], as its turn.
+    pub fn take(&mut self, question: &str, answer: &Answer) {
+        self.remember(question, answer);
+    }
+
     /// Forgets what was said.
     pub fn reset(&mut self) {
         self.turns.clear();
