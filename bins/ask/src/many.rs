@@ -225,7 +225,9 @@ impl Run<'_> {
 
 fn of_file(error: AnswerFileError) -> Failure {
     match error {
-        AnswerFileError::Foreign { .. } | AnswerFileError::Other { .. } => {
+        AnswerFileError::Foreign { .. }
+        | AnswerFileError::Other { .. }
+        | AnswerFileError::Version { .. } => {
             let hint = "nothing was changed in it; give --output a file of its own for this run";
             Failure::new(Exit::BadData, error).hint(hint)
         }

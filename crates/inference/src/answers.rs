@@ -13,6 +13,8 @@ use crate::assistant::Assistant;
 use crate::error::Error;
 use crate::question::Question;
 
+/// The version of a line's format.
+const VERSION: u64 = 1;
 /// So many answers are written before the disk is waited for; a killed process loses none of them, a power cut may.
 const LINES_A_SYNC: usize = 32;
 
@@ -93,6 +95,16 @@ pub enum AnswerFileError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
+    },
+    /// A later program wrote a line.
+    #[error("{}, line {line}: field `version` is {version}, and this program reads up to {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The version it says.
+        version: u64,
     },
     /// A line answers none of the questions, or one that was asked of another model or in another way.
     #[error("{}, line {line}: answers another question, or was asked differently", path.display())]
@@ -184,6 +196,7 @@ impl AnswerFile {
         line.insert("question".to_owned(), question.text().into());
         line.extend(fields);
         line.insert("key".to_owned(), self.keys[index].as_str().into());
+        line.insert("version".to_owned(), VERSION.into());
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
         self.file.seek(SeekFrom::Start(self.end))?;
@@ -273,6 +286,10 @@ impl AnswerFile {
             let (Some(found), Some(key)) = (&found, key) else {
                 return Err(AnswerFileError::Foreign { path: self.path.clone(), line });
             };
+            let version = found["version"].as_u64().unwrap_or_default();
+            if version > VERSION {
+                return Err(AnswerFileError::Version { path: self.path.clone(), line, version });
+            }
             let Some(&index) = places.get(key) else {
                 return Err(AnswerFileError::Other { path: self.path.clone(), line });
             };

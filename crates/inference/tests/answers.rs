@@ -134,6 +134,10 @@ async fn a_file_of_something_else_is_refused_and_left_as_it_is() {
     let mut warmer = assistant("http://127.0.0.1:9/v1");
     warmer.sampling.temperature = Some(1.0);
     assert!(matches!(of(&warmer), Err(AnswerFileError::Other { line: 1, .. })));
+    let later = std::fs::read_to_string(&path).unwrap().replace("\"version\":1", "\"version\":2");
+    std::fs::write(&path, later).unwrap();
+    let opened = of(&assistant("http://127.0.0.1:9/v1"));
+    assert!(matches!(opened, Err(AnswerFileError::Version { line: 1, version: 2, .. })));
     for foreign in ["{}\n", "a,b\n", "half a line", "{\"messages\":[]", "\n"] {
         std::fs::write(&path, foreign).unwrap();
         let opened = of(&assistant("http://127.0.0.1:9/v1"));
