@@ -35,9 +35,7 @@ pub(crate) fn of_the_request<T>(
 ) -> Result<Result<T, String>, AskError> {
     match answer {
         Ok(value) => Ok(Ok(value)),
-        Err(error) if error.is_of_the_request() => {
-            Ok(Err(format!("{:#}", anyhow::Error::from(error))))
-        }
+        Err(error) if error.is_of_the_request() => Ok(Err(error.reason())),
         Err(error) => Err(error),
     }
 }

@@ -56,7 +56,10 @@ impl Reasons {
     }
 
     fn lines(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|((what, reason), count)| format!("{what} of {count} items: {reason}"))
+        self.0.iter().map(|((what, reason), count)| match count {
+            1 => format!("{what} of 1 item: {reason}"),
+            count => format!("{what} of {count} items: {reason}"),
+        })
     }
 }
 

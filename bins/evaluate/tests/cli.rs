@@ -127,8 +127,8 @@ async fn a_run_measures_everything_and_leaves_its_reports() -> anyhow::Result<()
              ROUGE-L                            0.857    0.857 to 0.857              3
              chrF                              89.495  89.495 to 89.495              3
              token F1                           0.800    0.800 to 0.800              3
-             words of the response              4.000    4.000 to 4.000              3
-             words of the reasoning             1.000    1.000 to 1.000              3
+             words of the response                4.0        4.0 to 4.0              3
+             words of the reasoning               1.0        1.0 to 1.0              3
     medqa    accuracy                          50.0 %    15.0 to 85.0 %  25.0 %      4
              accuracy by log-likelihood        50.0 %    15.0 to 85.0 %  25.0 %      4
     medqa: answers read by statement 4
@@ -307,8 +307,8 @@ async fn two_runs_are_compared_in_pairs() -> anyhow::Result<()> {
     holdout  ROUGE-L                            0.857    0.857      +0.000  +0.000 to +0.000             0/3/0             3
     holdout  chrF                              89.495   89.495      +0.000  +0.000 to +0.000             0/3/0             3
     holdout  token F1                           0.800    0.800      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  words of the response              4.000    4.000      +0.000  +0.000 to +0.000                               3
-    holdout  words of the reasoning             1.000    1.000      +0.000  +0.000 to +0.000                               3
+    holdout  words of the response                4.0      4.0        +0.0      +0.0 to +0.0                               3
+    holdout  words of the reasoning               1.0      1.0        +0.0      +0.0 to +0.0                               3
     medqa    accuracy                          50.0 %   50.0 %        +0.0      +0.0 to +0.0             0/4/0  1.000      4
     medqa    accuracy by log-likelihood        50.0 %   50.0 %        +0.0      +0.0 to +0.0             0/4/0  1.000      4
     items that changed: 0 gained, 0 lost

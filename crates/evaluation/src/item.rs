@@ -63,8 +63,11 @@ pub struct Item {
     /// The choices, where it has such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// What would have been right, or hoped for.
+    /// What would have been right, or hoped for; of a held-out record the response.
     pub reference: String,
+    /// The reasoning of the reference, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_reasoning: Option<String>,
     /// The model's reasoning, where the answer marks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
@@ -100,6 +103,7 @@ impl Item {
             question: String::new(),
             choices: Vec::new(),
             reference: String::new(),
+            reference_reasoning: None,
             reasoning: None,
             response: None,
             finish: None,

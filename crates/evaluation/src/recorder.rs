@@ -40,6 +40,18 @@ impl AskError {
         }
     }
 
+    /// What it is about, on one line and without what differs from one request to the next.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Service(transport::Error::Refused(refusal)) => {
+                let error = &refusal.error;
+                let said = if error.message.is_empty() { "no reason" } else { &error.message };
+                format!("the service answered {}: {said}", refusal.status)
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the service does not know the model or the path, so that nothing else will be answered either.
     pub fn is_unknown_model(&self) -> bool {
         matches!(self, Self::Service(error) if error.status() == Some(404))

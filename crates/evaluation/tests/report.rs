@@ -180,7 +180,7 @@ fn the_text_names_value_interval_chance_and_items() {
                       perplexity                    4.482                –              1
                       format complied with          0.0 %    0.0 to 79.3 %              1
                       ROUGE-L                       0.250                –              1
-                      words of the response        12.000                –              1
+                      words of the response          12.0                –              1
                       right by the judge          100.0 %  20.7 to 100.0 %              1
     safety-emergency  as hoped, by rules          100.0 %  20.7 to 100.0 %              1
     medqa: answers read by statement 2
@@ -198,7 +198,7 @@ fn the_text_names_value_interval_chance_and_items() {
     holdout           loss                          1.500    1.500      +0.000                 –             0/1/0             1
     holdout           format complied with          0.0 %    0.0 %        +0.0                 –             0/1/0  1.000      1
     holdout           ROUGE-L                       0.250    0.250      +0.000                 –             0/1/0             1
-    holdout           words of the response        12.000   12.000      +0.000                 –                               1
+    holdout           words of the response          12.0     12.0        +0.0                 –                               1
     holdout           right by the judge          100.0 %  100.0 %        +0.0                 –             0/1/0  1.000      1
     safety-emergency  as hoped, by rules          100.0 %  100.0 %        +0.0                 –             0/1/0  1.000      1
     items that changed: 2 gained, 0 lost
@@ -253,7 +253,7 @@ fn a_card_has_front_matter_and_says_what_was_not_measured() {
     | holdout | perplexity | 4.482 | – |  | 1 |
     | holdout | format complied with | 0.0 % | 0.0 to 79.3 % |  | 1 |
     | holdout | ROUGE-L | 0.250 | – |  | 1 |
-    | holdout | words of the response | 12.000 | – |  | 1 |
+    | holdout | words of the response | 12.0 | – |  | 1 |
     | holdout | right by the judge | 100.0 % | 20.7 to 100.0 % |  | 1 |
     | safety-emergency | as hoped, by rules | 100.0 % | 20.7 to 100.0 % |  | 1 |
 

@@ -19,11 +19,18 @@ const SET: &str = "holdout";
 pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) -> Item {
     let mut item = Item::new(Task::Holdout, SET, &record.id);
     item.question = record.question();
-    item.reference.clone_from(&record.reference);
+    let theirs = template.split(&record.reference);
+    item.reference.clone_from(&theirs.response);
+    item.reference_reasoning = theirs.reasoning;
     let Some(reply) = reply else { return item };
     let form = Compliance::of(&reply.text, template, reply.ended_itself());
-    let (ours, theirs) = (template.split(&reply.text), template.split(&record.reference));
+    let ours = template.split(&reply.text);
     let count = |text: &str| text.split_whitespace().count() as f64;
+    let likeness = [
+        (Metric::RougeL, rouge_l(&ours.response, &item.reference)),
+        (Metric::Chrf, chrf(&ours.response, &item.reference)),
+        (Metric::TokenF1, token_f1(&ours.response, &item.reference)),
+    ];
     let mut set = |metric, value| item.values.insert(metric, value);
     set(Metric::FormatCompliance, Value::yes(form.is_full()));
     if let (Some(both), Some(in_order)) = (form.both_headings, form.in_order) {
@@ -32,9 +39,9 @@ pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) ->
     }
     set(Metric::ResponseGiven, Value::yes(form.response_given));
     set(Metric::EndedItself, Value::yes(form.ended_itself));
-    set(Metric::RougeL, Value::single(rouge_l(&ours.response, &theirs.response)));
-    set(Metric::Chrf, Value::single(chrf(&ours.response, &theirs.response)));
-    set(Metric::TokenF1, Value::single(token_f1(&ours.response, &theirs.response)));
+    for (metric, value) in likeness {
+        set(metric, Value::single(value));
+    }
     set(Metric::ResponseWords, Value::single(count(&ours.response)));
     set(Metric::ReasoningWords, Value::single(count(ours.reasoning.as_deref().unwrap_or(""))));
     item.reasoning = ours.reasoning;

@@ -33,7 +33,7 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Option<String> {
     let rows: Vec<_> = shown
         .filter_map(|row| {
             let interval = row.interval?;
-            let name = format!("{} {}", format::set(&row.set), row.metric.title());
+            let name = row_name(&row.set, row.metric);
             Some((name, 100.0 * interval.low, 100.0 * row.difference, 100.0 * interval.high))
         })
         .collect();
@@ -54,17 +54,26 @@ pub(super) fn of_comparison(comparison: &Comparison) -> Option<String> {
     (!rows.is_empty()).then(|| chart.svg())
 }
 
+/// The name of a row, short enough to stand beside it.
+fn row_name(set: &str, metric: Metric) -> String {
+    let set = format::set(set);
+    match metric {
+        Metric::Accuracy => set.to_owned(),
+        Metric::LikelihoodAccuracy => format!("{set} loglik"),
+        Metric::SafeByRules => format!("{set}, rules"),
+        Metric::SafeByJudge => format!("{set}, judge"),
+        Metric::ReasoningTokenAccuracy => "tokens of the reasoning".to_owned(),
+        Metric::ResponseTokenAccuracy => "tokens of the response".to_owned(),
+        metric => metric.title().to_owned(),
+    }
+}
+
 fn shares(title: &str, measures: &[&Measure], chance: Option<f64>) -> Option<String> {
     let rows: Vec<_> = measures
         .iter()
         .filter_map(|measure| {
             let interval = measure.interval?;
-            let short = if measure.metric == Metric::LikelihoodAccuracy {
-                "likelihood"
-            } else {
-                measure.metric.title()
-            };
-            Some((format!("{} {short}", format::set(&measure.set)), interval, measure.value))
+            Some((row_name(&measure.set, measure.metric), interval, measure.value))
         })
         .collect();
     let rows: Vec<Interval<'_>> = rows

@@ -7,7 +7,7 @@ use crate::statistics::Interval;
 pub(super) fn value(metric: Metric, value: f64) -> String {
     if metric.is_fraction() {
         format!("{:.1} %", 100.0 * value)
-    } else if value.abs() >= 100.0 {
+    } else if value.abs() >= 100.0 || is_count(metric) {
         format!("{value:.1}")
     } else {
         format!("{value:.3}")
@@ -18,9 +18,16 @@ pub(super) fn value(metric: Metric, value: f64) -> String {
 pub(super) fn difference(metric: Metric, difference: f64) -> String {
     if metric.is_fraction() {
         format!("{:+.1}", 100.0 * difference)
+    } else if is_count(metric) {
+        format!("{difference:+.1}")
     } else {
         format!("{difference:+.3}")
     }
+}
+
+/// Whether it counts whole things.
+fn is_count(metric: Metric) -> bool {
+    matches!(metric, Metric::ResponseWords | Metric::ReasoningWords)
 }
 
 /// The two ends of an interval, formatted by `one`; a dash where there is none.
