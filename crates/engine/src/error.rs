@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
+use crate::export::ExportError;
 use crate::gguf::GgufError;
 use crate::lora::AdapterError;
 use crate::safetensors::SafetensorsError;
@@ -96,6 +97,12 @@ pub enum Error {
     NotFinite {
         /// The tensor's name, as Transformers calls it.
         name: String,
+    },
+    /// A model or adapter cannot be written in a format.
+    #[error("the model cannot be exported")]
+    Export {
+        /// The fault.
+        source: ExportError,
     },
     /// An adapter's files do not fit the model or are of a kind not supported.
     #[error("the adapter {} cannot be used", path.display())]

@@ -4,6 +4,7 @@
 //! offset is checked against the file's own length before memory is taken for it, so that no file makes this panic or
 //! takes more than a small multiple of its own size.
 
+pub(crate) mod kinds;
 mod read;
 
 use std::collections::BTreeMap;
@@ -115,6 +116,8 @@ pub struct TensorPlace {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gguf {
     metadata: BTreeMap<String, Value>,
+    /// Where each value lies in the file, its type before it.
+    spans: BTreeMap<String, Range<usize>>,
     tensors: BTreeMap<String, TensorPlace>,
 }
 
@@ -130,6 +133,11 @@ impl Gguf {
     /// The tensors by their names in the file.
     pub fn tensors(&self) -> &BTreeMap<String, TensorPlace> {
         &self.tensors
+    }
+
+    /// Where each metadata value lies in the file, its type before it.
+    pub(crate) fn spans(&self) -> &BTreeMap<String, Range<usize>> {
+        &self.spans
     }
 
     /// A metadata value of any type.

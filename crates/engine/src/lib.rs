@@ -23,6 +23,7 @@ mod schedule;
 mod trainer;
 mod cache;
 mod decode;
+pub mod export;
 mod sampling;
 pub mod generate;
 pub mod rate;

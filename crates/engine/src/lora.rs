@@ -204,6 +204,19 @@ pub(crate) fn sites(config: &ModelConfig) -> impl Iterator<Item = (usize, Projec
     (0..config.layers).flat_map(|layer| Projection::ALL.map(|projection| (layer, projection)))
 }
 
+/// The name of a projection's layer in Transformers: `model.layers.0.self_attn.q_proj`.
+pub(crate) fn layer_name(layer: usize, projection: Projection) -> String {
+    format!("model.layers.{layer}.{}.{projection}", projection.module())
+}
+
+/// The place that [`layer_name`] names.
+pub(crate) fn place_of(name: &str) -> Option<(usize, Projection)> {
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (module, name) = rest.split_once('.')?;
+    let fits = |part: &Projection| part.module() == module && part.name() == name;
+    Some((layer.parse().ok()?, Projection::ALL.into_iter().find(fits)?))
+}
+
 /// The gradients by an adapter's weights, or anything else of that shape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Gradients {

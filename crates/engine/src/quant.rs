@@ -29,6 +29,20 @@ pub enum TensorType {
 }
 
 impl TensorType {
+    /// ggml's number for it (`enum ggml_type`).
+    pub(crate) fn ggml_number(self) -> u32 {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4_0 => 2,
+            Self::Q4_1 => 3,
+            Self::Q8_0 => 8,
+            Self::Q4K => 12,
+            Self::Q6K => 14,
+            Self::Bf16 => 30,
+        }
+    }
+
     /// Weights in one block; 1 for the plain types.
     pub fn block_len(self) -> usize {
         match self {

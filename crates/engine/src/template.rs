@@ -140,7 +140,7 @@ impl ChatTemplate {
 }
 
 /// The template's text, where the model has one.
-fn source(weights: &Weights) -> Result<Option<String>, Error> {
+pub(crate) fn source(weights: &Weights) -> Result<Option<String>, Error> {
     let folder = match weights.origin() {
         Origin::Gguf(gguf) => return Ok(gguf.text("tokenizer.chat_template").map(str::to_owned)),
         Origin::Folder(folder) => folder,

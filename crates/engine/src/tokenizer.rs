@@ -16,6 +16,8 @@ use crate::gguf::Gguf;
 use crate::weights::{Origin, Weights};
 pub use cut::Cut;
 use cut::Rule;
+pub(crate) use from_folder::describe as describe_folder;
+pub(crate) use from_gguf::{describe as describe_gguf, pre as gguf_pre};
 use pieces::Pieces;
 pub use stream::StreamDecoder;
 
@@ -72,11 +74,13 @@ pub struct Tokenizer {
 }
 
 /// A tokenizer as its source describes it.
-struct Described {
+pub(crate) struct Described {
     /// What `tokenizer.json` holds.
-    json: serde_json::Value,
+    pub(crate) json: serde_json::Value,
     /// `bos_token`, `eos_token`, `unk_token`, `pad_token` with their texts.
-    special_texts: BTreeMap<&'static str, String>,
+    pub(crate) special_texts: BTreeMap<&'static str, String>,
+    /// Whether other programs begin every text with the first of those.
+    pub(crate) adds_bos: bool,
 }
 
 /// The special tokens that chat templates ask for by these names.

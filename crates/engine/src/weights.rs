@@ -87,6 +87,14 @@ impl Weights {
         &self.origin
     }
 
+    /// The encoded metadata of a GGUF file: each value with its type before it.
+    pub(crate) fn encoded_metadata<'a>(
+        &'a self,
+        gguf: &'a Gguf,
+    ) -> impl Iterator<Item = (&'a String, &'a [u8])> {
+        gguf.spans().iter().map(|(key, span)| (key, &self.maps[0][span.clone()]))
+    }
+
     /// The names of all tensors that the model uses.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)

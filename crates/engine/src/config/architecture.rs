@@ -24,6 +24,15 @@ impl Architecture {
         }
     }
 
+    /// The class in Transformers.
+    pub(crate) fn transformers_class(self) -> &'static str {
+        match self {
+            Self::Llama => "LlamaForCausalLM",
+            Self::Qwen2 => "Qwen2ForCausalLM",
+            Self::Qwen3 => "Qwen3ForCausalLM",
+        }
+    }
+
     /// The family of that name.
     ///
     /// # Errors

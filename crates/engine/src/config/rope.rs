@@ -5,7 +5,7 @@
 use super::{ConfigError, ModelConfig};
 
 /// How the rotary frequencies differ from `theta^(-2j/D)`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum RopeScaling {
     /// Not at all.

@@ -1,7 +1,11 @@
 //! Reading the head of a GGUF file, with every length checked first.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use super::kinds::{
+    ARRAY, BOOL, FLOAT32, FLOAT64, INT8, INT16, INT32, INT64, STRING, UINT8, UINT16, UINT32, UINT64,
+};
 use super::{Gguf, GgufError, TensorPlace, Value};
 use crate::quant::TensorType;
 
@@ -11,6 +15,9 @@ const LEAST_ENTRY: usize = 8 + 4 + 1;
 const LEAST_TENSOR: usize = 8 + 4 + 8 + 4 + 8;
 /// Where the file does not say otherwise.
 const ALIGNMENT: u64 = 32;
+
+type Metadata = BTreeMap<String, Value>;
+type Spans = BTreeMap<String, Range<usize>>;
 
 /// Reads the head of the whole file `bytes`.
 pub(super) fn head(bytes: &[u8]) -> Result<Gguf, GgufError> {
@@ -24,7 +31,7 @@ pub(super) fn head(bytes: &[u8]) -> Result<Gguf, GgufError> {
     }
     let tensor_count = cursor.count("the number of tensors", LEAST_TENSOR)?;
     let entry_count = cursor.count("the number of metadata entries", LEAST_ENTRY)?;
-    let metadata = metadata(&mut cursor, entry_count)?;
+    let (metadata, spans) = metadata(&mut cursor, entry_count)?;
     let descriptions =
         (0..tensor_count).map(|_| Description::read(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
     let alignment = match metadata.get("general.alignment") {
@@ -42,36 +49,24 @@ pub(super) fn head(bytes: &[u8]) -> Result<Gguf, GgufError> {
             return Err(GgufError::Duplicate(description.name));
         }
     }
-    Ok(Gguf { metadata, tensors })
+    Ok(Gguf { metadata, spans, tensors })
 }
 
-fn metadata(cursor: &mut Cursor<'_>, count: usize) -> Result<BTreeMap<String, Value>, GgufError> {
-    let mut metadata = BTreeMap::new();
+/// The metadata, and where each value with its type lies in the file.
+fn metadata(cursor: &mut Cursor<'_>, count: usize) -> Result<(Metadata, Spans), GgufError> {
+    let (mut metadata, mut spans) = (Metadata::new(), Spans::new());
     for _ in 0..count {
         let key = cursor.text("a metadata key")?;
+        let start = cursor.at;
         let kind = cursor.u32("a metadata type")?;
         let value = value(cursor, kind, &key)?;
+        spans.insert(key.clone(), start..cursor.at);
         if metadata.insert(key.clone(), value).is_some() {
             return Err(GgufError::Duplicate(key));
         }
     }
-    Ok(metadata)
+    Ok((metadata, spans))
 }
-
-/// GGUF's numbers for the value types.
-const UINT8: u32 = 0;
-const INT8: u32 = 1;
-const UINT16: u32 = 2;
-const INT16: u32 = 3;
-const UINT32: u32 = 4;
-const INT32: u32 = 5;
-const FLOAT32: u32 = 6;
-const BOOL: u32 = 7;
-const STRING: u32 = 8;
-const ARRAY: u32 = 9;
-const UINT64: u32 = 10;
-const INT64: u32 = 11;
-const FLOAT64: u32 = 12;
 
 fn value(cursor: &mut Cursor<'_>, kind: u32, key: &str) -> Result<Value, GgufError> {
     Ok(match kind {
@@ -201,19 +196,12 @@ impl Description {
     }
 }
 
-/// ggml's numbers for the storage types (`enum ggml_type`).
-fn tensor_type(kind: u32) -> Option<TensorType> {
-    Some(match kind {
-        0 => TensorType::F32,
-        1 => TensorType::F16,
-        2 => TensorType::Q4_0,
-        3 => TensorType::Q4_1,
-        8 => TensorType::Q8_0,
-        12 => TensorType::Q4K,
-        14 => TensorType::Q6K,
-        30 => TensorType::Bf16,
-        _ => return None,
-    })
+/// The supported storage type of ggml's number.
+fn tensor_type(number: u32) -> Option<TensorType> {
+    use TensorType::{Bf16, F16, F32, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
+    [F32, F16, Bf16, Q8_0, Q4_0, Q4_1, Q4K, Q6K]
+        .into_iter()
+        .find(|kind| kind.ggml_number() == number)
 }
 
 /// Reads forward through the bytes and never beyond them.

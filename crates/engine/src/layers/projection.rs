@@ -70,6 +70,14 @@ impl<'a> Branch<'a> {
         }
     }
 
+    /// Adds `s B A` to `weight`, `[out, in]`.
+    pub(crate) fn add_to(&self, isa: Isa, weight: &mut [f32]) {
+        let Factors { a, b, rank, .. } = self.factors;
+        let (inputs, outputs) = (a.len() / rank, b.len() / rank);
+        let (left, right) = (Left::transposed(b, outputs), Right::rows(a, *rank, inputs));
+        gemm(isa, outputs, &[Term { left, right }], Output::add(weight, inputs).scaled(self.scale));
+    }
+
     fn add_term(&self, dz: &'a [f32], inputs: usize) -> Term<'a> {
         let rank = self.factors.rank;
         Term { left: Left::rows(dz, rank), right: Right::rows(&self.factors.a, rank, inputs) }

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Adapter, LoraConfig, Projection, factors_of_file, sites, transpose};
+use crate::config::ModelConfig;
 use crate::error::Error;
+use crate::kernels::Isa;
 use crate::model::Model;
 use crate::quant::dequantise;
 use crate::safetensors as places;
@@ -125,24 +127,42 @@ impl Adapter {
     /// where they hold an adapter for another model or of another kind, [`Error::Option`] for an impossible rank, alpha
     /// or dropout.
     pub fn load(dir: &Path, model: &Model) -> Result<Self, Error> {
+        Self::read(dir, model.config(), model.isa())
+    }
+
+    /// Reads an adapter from the folder `dir` for a model of this shape, which need not be in memory.
+    ///
+    /// # Errors
+    /// As [`Adapter::load`].
+    pub fn load_for(dir: &Path, config: &ModelConfig) -> Result<Self, Error> {
+        Self::read(dir, config, Isa::best())
+    }
+
+    /// Itself, as one whose base model is called `name` in its files.
+    #[must_use]
+    pub fn with_base_model(self, name: &str) -> Self {
+        Self { base_model: name.to_owned(), ..self }
+    }
+
+    fn read(dir: &Path, model: &ModelConfig, isa: Isa) -> Result<Self, Error> {
         let fault = |source| Error::Adapter { path: dir.to_owned(), source };
         let written: Written = json(&dir.join(CONFIG))?;
         written.refuse_unsupported().map_err(fault)?;
         let mut tensors = read_tensors(&dir.join(TENSORS))?;
         let mut targets = Vec::new();
         let mut loaded = Vec::new();
-        for (layer, projection) in sites(model.config()) {
+        for (layer, projection) in sites(model) {
             let name = |factor| tensor_name(layer, projection, factor);
             let (Some(a), b) = (tensors.remove(&name('A')), tensors.remove(&name('B'))) else {
                 loaded.push(None);
                 continue;
             };
             let b = b.ok_or_else(|| fault(AdapterError::MissingTensor(name('B'))))?;
-            let [inputs, outputs] = projection.shape(model.config());
+            let [inputs, outputs] = projection.shape(model);
             let a = checked(name('A'), a, [written.r, inputs]).map_err(fault)?;
             let b = checked(name('B'), b, [outputs, written.r]).map_err(fault)?;
             targets.push(projection);
-            loaded.push(Some(factors_of_file(model.isa(), written.r, a, &b)));
+            loaded.push(Some(factors_of_file(isa, written.r, a, &b)));
         }
         if let Some(name) = tensors.into_keys().next() {
             return Err(fault(AdapterError::UnknownTensor(name)));

@@ -23,7 +23,7 @@ enum TokenType {
     UserDefined = 4,
 }
 
-pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
+pub(crate) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
     let tokens = gguf
         .texts("tokenizer.ggml.tokens")
         .ok_or(TokenizerError::Missing("tokenizer.ggml.tokens"))?;
@@ -44,7 +44,8 @@ pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
         }
         None => return Err(TokenizerError::Missing("tokenizer.ggml.model")),
     };
-    Ok(Described { json, special_texts: special_texts(gguf, tokens) })
+    let adds_bos = gguf.flag("tokenizer.ggml.add_bos_token").unwrap_or(false);
+    Ok(Described { json, special_texts: special_texts(gguf, tokens), adds_bos })
 }
 
 fn byte_level(
@@ -124,4 +125,33 @@ fn cut(pre: &str) -> Result<Cut, TokenizerError> {
         }),
         _ => Err(TokenizerError::Unsupported { key: "tokenizer.ggml.pre", value: pre.to_owned() }),
     }
+}
+
+/// `tokenizer.ggml.pre` of a tokenizer as `tokenizer.json` describes it; none where llama.cpp has no name for it.
+pub(crate) fn pre(described: &Value) -> Option<&'static str> {
+    let model = &described["model"];
+    let by_bytes = described["decoder"]["type"] == "ByteLevel" && model["type"] == "BPE";
+    let ignores = model["ignore_merges"] == true;
+    let names = ["smollm", "gpt-2", "llama-bpe", "qwen2"].into_iter().filter(|_| by_bytes);
+    let mut known = names.filter_map(|name| Some((name, cut(name).ok()?)));
+    let found = known.find(|(_, cut)| {
+        essential(&described["pre_tokenizer"]) == essential(&cut.pre_tokenizer)
+            && described["normalizer"] == cut.normalizer
+            && ignores == cut.ignore_merges
+    });
+    Some(found?.0)
+}
+
+/// A pre-tokenizer's description without what changes no token.
+fn essential(pre_tokenizer: &Value) -> Value {
+    let Value::Object(fields) = pre_tokenizer else { return pre_tokenizer.clone() };
+    let mut kept = fields.clone();
+    kept.remove("trim_offsets");
+    if fields.get("type").is_some_and(|kind| kind == "ByteLevel") {
+        kept.entry("use_regex").or_insert(Value::Bool(true));
+    }
+    if let Some(Value::Array(parts)) = kept.get_mut("pretokenizers") {
+        *parts = parts.iter().map(essential).collect();
+    }
+    Value::Object(kept)
 }

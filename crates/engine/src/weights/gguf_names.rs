@@ -20,6 +20,21 @@ pub(super) fn transformers(name: &str) -> Option<String> {
     Some(format!("model.layers.{layer}.{part}.{kind}"))
 }
 
+/// llama.cpp's name for one of the model's tensors: the other way round.
+pub(crate) fn llama_cpp(name: &str) -> Option<String> {
+    match name {
+        "model.embed_tokens.weight" => return Some("token_embd.weight".to_owned()),
+        "model.norm.weight" => return Some("output_norm.weight".to_owned()),
+        "lm_head.weight" => return Some("output.weight".to_owned()),
+        ROPE_FACTORS => return Some(ROPE_FACTORS.to_owned()),
+        _ => {}
+    }
+    let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, kind) = part.rsplit_once('.')?;
+    let part = PARTS.iter().find(|(_, name)| *name == part)?.0;
+    Some(format!("blk.{layer}.{part}.{kind}"))
+}
+
 /// The parts of a block: llama.cpp's name, Transformers' name.
 const PARTS: [(&str, &str); 11] = [
     ("attn_norm", "input_layernorm"),

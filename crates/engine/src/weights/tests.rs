@@ -55,7 +55,7 @@ fn gguf_and_safetensors_of_every_family_hold_the_same_numbers() -> anyhow::Resul
             assert!((one / other - 1.0).abs() < 1e-6, "{name}: {one} {other}");
         }
         let mut config = gguf.config().clone();
-        config.rope_scaling = folder.config().rope_scaling.clone();
+        config.rope_scaling = folder.config().rope_scaling;
         assert_eq!(&config, folder.config(), "{name}");
     }
     Ok(())
