@@ -112,7 +112,10 @@ impl ModelConfig {
     }
 
     /// The tensors of one block.
-    fn layer_tensors(&self, layer: usize) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
+    pub(crate) fn layer_tensors(
+        &self,
+        layer: usize,
+    ) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
         let (hidden, query, kv, inner) =
             (self.hidden, self.query_size(), self.kv_size(), self.intermediate);
         let (bias, norm) = (self.qkv_bias, self.qk_norm);

@@ -60,6 +60,7 @@ mod training;
 mod listener;
 mod server;
 mod embedded;
+mod tuned;
 
 pub use clock::Clock;
 pub use embedded::Embedded;
@@ -68,3 +69,4 @@ pub use options::{BaseModel, Limits, Options};
 pub use server::Server;
 pub use store::StoreError;
 pub use token::Token;
+pub use tuned::{TunedModel, tuned_models};

@@ -1,4 +1,4 @@
-//! A merged model as a folder that Transformers and vLLM load.
+//! Folders that Transformers, PEFT and vLLM load: a merged model, or the adapter alone.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -53,6 +53,20 @@ impl Export<'_> {
             Origin::Gguf(_) => self.describe(path, names)?,
         }
         self.write_weights(&path.join("model.safetensors"), (kind, names), on_progress)?;
+        part.finish()
+    }
+
+    /// Writes the adapter as the folder `dir` in PEFT's format, with `base` as the name of its base model.
+    ///
+    /// What is at `dir` is replaced.
+    ///
+    /// # Errors
+    /// [`ExportError::NoAdapter`] where there is none, [`Error::File`] where a file cannot be written.
+    pub fn peft(&self, dir: &Path, base: &str) -> Result<(), Error> {
+        let none = || Error::Export { source: ExportError::NoAdapter };
+        let adapter = self.adapter.ok_or_else(none)?.clone().with_base_model(base);
+        let part = Part::of(dir)?;
+        adapter.save(part.path())?;
         part.finish()
     }
 

@@ -50,6 +50,14 @@ fn each_fault_has_its_own_error() {
     insta::assert_snapshot!(one("F32", "[1]", "[0,4]", 2), @"the tensors end at byte 66 and the file at byte 64");
 }
 
+#[test]
+fn a_head_nested_without_end_is_refused_and_not_descended_into() {
+    for deep in ["[".repeat(1_000_000), "{\"a\":".repeat(200_000)] {
+        let head = format!("{{\"a\":{deep}");
+        assert!(matches!(parse(&file(&head, 0)), Err(SafetensorsError::Head(_))));
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(head in ".{0,200}", data in 0_usize..40) {

@@ -180,15 +180,13 @@ fn refuse_unused<'a>(
     config: &ModelConfig,
     names: impl Iterator<Item = (&'a str, String)>,
 ) -> Result<(), Error> {
-    let used: BTreeSet<String> = config.tensors().map(|(name, _)| name).collect();
     for (in_file, name) in names {
         let layer = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
-        let within = layer
-            .and_then(|(layer, _)| layer.parse::<usize>().ok())
-            .is_some_and(|layer| layer < config.layers);
+        let layer = layer.and_then(|(layer, _)| layer.parse().ok());
+        let Some(layer) = layer.filter(|layer| *layer < config.layers) else { continue };
         // Old checkpoints keep the rotary frequencies, which follow from the configuration.
         let harmless = name.ends_with("rotary_emb.inv_freq");
-        if within && !harmless && !used.contains(&name) {
+        if !harmless && !config.layer_tensors(layer).any(|(used, _)| used == name) {
             let source = ConfigError::Unsupported(format!("the tensor `{in_file}`"));
             return Err(Error::Config { path: path.to_owned(), source });
         }

@@ -100,6 +100,18 @@ fn a_number_that_is_not_finite_is_refused_with_its_tensor() -> anyhow::Result<()
 }
 
 #[test]
+fn absurdly_many_layers_are_refused_without_counting_them_up() -> anyhow::Result<()> {
+    let folder = copy()?;
+    let config = fs::read_to_string(tiny("config.json"))?;
+    let layers = config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 268435456");
+    fs::write(folder.path().join("config.json"), layers)?;
+    // The names of all their tensors would take hundreds of gigabytes.
+    let error = Weights::open(folder.path()).expect_err("the file has two layers");
+    insta::assert_snapshot!(error, @"tensor `model.layers.2.input_layernorm.weight` is missing");
+    Ok(())
+}
+
+#[test]
 fn metadata_and_tensors_must_agree() -> anyhow::Result<()> {
     let folder = copy()?;
     let config = fs::read_to_string(tiny("config.json"))?;

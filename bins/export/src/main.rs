@@ -1,0 +1,5 @@
+//! The process around [`export::run`].
+
+fn main() -> std::process::ExitCode {
+    cli::with_process(export::run)
+}
