@@ -20,10 +20,30 @@ pub(crate) struct Arguments {
     /// The base model: a known name, a GGUF or safetensors file, or a folder
     #[arg(long, default_value = "smollm2-135m-instruct", value_name = "NAME|PATH")]
     pub(crate) base_model: String,
+    /// Who trains: the engine in this process, or Hugging Face TRL as a program of its own
+    #[arg(long, value_enum, default_value_t, value_name = "TRAINER")]
+    pub(crate) trainer: Trainer,
+    /// The command that starts TRL's processes, split at blanks; its Python needs torch, trl, peft and datasets
+    #[arg(
+        long,
+        default_value = "torchrun --standalone --nproc_per_node 1",
+        value_name = "COMMAND"
+    )]
+    pub(crate) launch: String,
+    /// The base model as TRL loads it, where --base-model is no such folder: a folder or a name of the hub
+    #[arg(long, value_name = "FOLDER|NAME")]
+    pub(crate) trainer_model: Option<String>,
     /// Let pages of this origin ask from a browser, a scheme and a host; may be given several times
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
     /// Log requests; twice for more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Trainer {
+    #[default]
+    Embedded,
+    Trl,
 }

@@ -1,14 +1,14 @@
 //! The command line and the environment, made one.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt as _};
 use connect::BaseModel;
-use server::Token;
+use server::{Launch, Token, Training};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Trainer};
 
 /// Everything that decides what is served, where and to whom.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) token: Option<Token>,
     pub(crate) base_model: BaseModel,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) training: Training,
 }
 
 impl Config {
@@ -32,6 +33,7 @@ impl Config {
             .map_err(|error| {
                 Failure::new(Exit::Usage, error).hint("an address is like 127.0.0.1:8080")
             })?;
+        let training = training(&arguments)?;
         let token = token(arguments.token.as_deref().or(environment.get("MEDTUNE_TOKEN")))?;
         if token.is_none() && !address.ip().is_loopback() {
             let error =
@@ -49,8 +51,36 @@ impl Config {
                 .into_iter()
                 .map(origin)
                 .collect::<Result<_, _>>()?,
+            training,
         })
     }
+}
+
+fn training(arguments: &Arguments) -> Result<Training, Failure> {
+    if arguments.trainer == Trainer::Embedded {
+        return Ok(Training::Embedded);
+    }
+    let command: Vec<String> = arguments.launch.split_whitespace().map(str::to_owned).collect();
+    if command.is_empty() {
+        return Err(Failure::new(Exit::Usage, anyhow!("`--launch` is empty")));
+    }
+    let is_folder = Path::new(&arguments.base_model).join("config.json").exists();
+    if arguments.trainer_model.is_none() && !is_folder {
+        let error =
+            anyhow!("TRL cannot train `{}`: it is no folder of safetensors", arguments.base_model);
+        let hint =
+            "name the same weights as TRL loads them: --trainer-model FOLDER or a name of the hub";
+        return Err(Failure::new(Exit::Usage, error).hint(hint));
+    }
+    // The trainer runs in a folder of its own choice.
+    let model = match &arguments.trainer_model {
+        Some(name) if Path::new(name).exists() => {
+            Some(std::path::absolute(name)?.display().to_string())
+        }
+        Some(name) => Some(name.clone()),
+        None => Some(std::path::absolute(&arguments.base_model)?.display().to_string()),
+    };
+    Ok(Training::Launched(Launch { command, model }))
 }
 
 fn token(text: Option<&str>) -> Result<Option<Token>, Failure> {

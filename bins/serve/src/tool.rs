@@ -36,6 +36,7 @@ fn serve(
     let mut options = server::Options::new(&config.data_dir, vec![base.clone()]);
     options.token.clone_from(&config.token);
     options.allowed_origins.clone_from(&config.allowed_origins);
+    options.training.clone_from(&config.training);
     let server = Server::open(options).map_err(not_opened)?;
     server.load(&base.id)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

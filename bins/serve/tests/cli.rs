@@ -38,6 +38,7 @@ fn wrong_values_are_usage_errors_that_name_them() {
         (["--token", "two words"], "the token is empty or holds a blank"),
         (["--base-model", "no-such-model"], "`no-such-model`"),
         (["--allow-origin", "page.example/x"], "`--allow-origin page.example/x`"),
+        (["--trainer", "trl"], "--trainer-model FOLDER or a name of the hub"),
     ] {
         let (exit, _, err) = check(&arguments);
         assert_eq!(exit, Exit::Usage, "{err}");

@@ -56,6 +56,13 @@ impl Folder {
         self.root.join("training")
     }
 
+    /// What the program that trains job `id` says, added to what it said before.
+    pub(crate) fn log(&self, id: &str) -> io::Result<File> {
+        let logs = self.root.join("logs");
+        fs::create_dir_all(&logs)?;
+        File::options().create(true).append(true).open(logs.join(format!("{id}.log")))
+    }
+
     /// Moves the finished folder `from` to `to`, in place of whatever is there.
     pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
         if to.exists() {

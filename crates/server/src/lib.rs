@@ -10,6 +10,11 @@
 //!   on from its last training state, left at each epoch's end and every minute. A job that is paused leaves one behind
 //!   its current step (`pausing`, then `paused`), frees the queue, and goes on from it when it is resumed; pausing and
 //!   resuming twice is no fault.
+//! - With [`Training::Launched`] another program trains, Hugging Face TRL under `torchrun`, on as many processes and hosts
+//!   as it is started with: the same files, API and events. Its adapter is taken back and served here. It goes on from
+//!   its last checkpoint, which is left at each epoch's end, and its weights are not promised to be equal bit for bit.
+//!   Adapters of either trainer are folders in PEFT's format, `adapters/JOB/final` in the data folder, which vLLM serves
+//!   too: `vllm serve BASE --enable-lora --max-lora-rank 16 --lora-modules NAME=FOLDER`.
 //! - A job may start from a tuned model: its adapter is trained further, over the same base.
 //! - Completing or cancelling an upload twice gives the same answer twice. Contents that no file names any more are
 //!   removed at once, and what a crash leaves of them at the next start.
@@ -65,7 +70,7 @@ mod tuned;
 pub use clock::Clock;
 pub use embedded::Embedded;
 pub use error::Error;
-pub use options::{BaseModel, Limits, Options};
+pub use options::{BaseModel, Launch, Limits, Options, Training};
 pub use server::Server;
 pub use store::StoreError;
 pub use token::Token;

@@ -87,6 +87,25 @@ impl Default for Limits {
     }
 }
 
+/// Who trains.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Training {
+    /// The engine, in this process.
+    #[default]
+    Embedded,
+    /// Hugging Face TRL, started by a command.
+    Launched(Launch),
+}
+
+/// How TRL is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The command and its arguments, such as `torchrun --nproc_per_node 2`; the script and its folder are added to it.
+    pub command: Vec<String>,
+    /// The base model as Transformers loads it, a folder or a name of the hub; without it, the base model's own path.
+    pub model: Option<String>,
+}
+
 /// Everything a [`Server`](crate::Server) needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -98,6 +117,8 @@ pub struct Options {
     pub token: Option<Token>,
     /// The origins, such as `https://example.org`, whose pages may ask; the server's own pages always may.
     pub allowed_origins: Vec<String>,
+    /// Who trains.
+    pub training: Training,
     /// Bounds on what clients may ask.
     pub limits: Limits,
     /// Where the time comes from.
@@ -112,6 +133,7 @@ impl Options {
             base_models,
             token: None,
             allowed_origins: Vec::new(),
+            training: Training::default(),
             limits: Limits::default(),
             clock: Clock::system(),
         }

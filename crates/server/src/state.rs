@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::shelf::Shelf;
 use crate::store::Store;
-use crate::{Error, Limits, Options, Token, sweep};
+use crate::{Error, Limits, Options, Token, Training, sweep};
 
 /// The server's parts.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(crate) struct State {
     pub(crate) token: Option<Token>,
     pub(crate) limits: Limits,
     pub(crate) allowed_origins: Vec<String>,
+    pub(crate) trainer: Training,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     /// When the base models came on offer, as far as their `created` goes.
@@ -55,6 +56,7 @@ impl State {
             token: options.token,
             limits: options.limits,
             allowed_origins: options.allowed_origins,
+            trainer: options.training,
             metrics: Metrics::new(),
             started_at: options.clock.now(),
             clock: options.clock,

@@ -4,11 +4,13 @@
 //! cancelled job finds that out after its current step. Steps that are done again after a restart are told once.
 
 mod keep;
+mod launched;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{Example, LoraConfig, Model, StepReport, TrainOptions, Trainer};
+use engine::{ChatMessage, Example, LoraConfig, Model, StepReport, TrainOptions, Trainer};
 use wire::{Job, JobError, JobStatus, Metrics};
 
 use crate::check::read_files;
@@ -20,7 +22,8 @@ use crate::store::{self, StoreError, jobs};
 use crate::story::{self, Chapter};
 use crate::tokenised::{examples, tokens};
 use crate::validation::Validation;
-use crate::{Error, id};
+use crate::{Error, Training, id};
+use keep::Keeper;
 
 /// Why a training stops before its end.
 enum Halt {
@@ -66,7 +69,11 @@ impl From<engine::Error> for Halt {
 
 /// Trains `job` to its end, or until it is cancelled or the server stops.
 pub(crate) fn train(state: &State, job: &Job) -> store::Result<()> {
-    match Session::begin(state, job).and_then(Session::run) {
+    let trained = Prepared::new(state, job).and_then(|prepared| match &state.trainer {
+        Training::Embedded => Session::begin(prepared)?.run(),
+        Training::Launched(launch) => launched::run(&prepared, launch),
+    });
+    match trained {
         Ok(()) | Err(Halt::Cancelled) => {}
         Err(Halt::Left) => return pause(state, job),
         Err(Halt::Failed(error)) => fail(state, job, &error)?,
@@ -95,23 +102,28 @@ pub(crate) fn pause(state: &State, job: &Job) -> store::Result<()> {
     })
 }
 
-struct Session<'a> {
-    state: &'a State,
-    job: Job,
-    origin: Origin,
-    trainer: Trainer,
-    validation: Validation,
+/// A job that is taken, its files read and its choices made.
+struct Prepared<'a> {
+    keeper: Keeper<'a>,
+    /// Whether a server was at it before this one.
+    restarted: bool,
+    model: Arc<Model>,
+    plan: Plan,
+    options: TrainOptions,
+    train: Part,
+    valid: Part,
     /// The tokens that all epochs together train on.
     trained_tokens: u64,
-    /// The name that the model gets.
-    model_id: String,
-    began: Instant,
-    began_at_step: usize,
-    saved: Instant,
 }
 
-impl<'a> Session<'a> {
-    fn begin(state: &'a State, job: &Job) -> Result<Self, Halt> {
+/// A file of the job, as it reads and as it is trained on.
+struct Part {
+    conversations: Vec<Vec<ChatMessage>>,
+    examples: Vec<Example>,
+}
+
+impl<'a> Prepared<'a> {
+    fn new(state: &'a State, job: &Job) -> Result<Self, Halt> {
         let restarted = job.status == JobStatus::Running;
         let job = start(state, job)?;
         let origin = origin(state, &job)?;
@@ -119,28 +131,55 @@ impl<'a> Session<'a> {
         let (train, valid) = read_files(state, &job)?;
         let plan = Plan::new(&job.hyperparameters, train.conversations.len());
         let options = options(&plan, &job, &model);
-        let train = examples(&model, &train.conversations, options.max_tokens, "training")?;
+        let tokenised =
+            |rows: &[Vec<ChatMessage>], kind| examples(&model, rows, options.max_tokens, kind);
+        let train_examples = tokenised(&train.conversations, "training")?;
         let valid = valid.map_or_else(Vec::new, |valid| valid.conversations);
-        let valid = examples(&model, &valid, options.max_tokens, "validation")?;
-        let trained_tokens = tokens(&train.examples) * plan.epochs as u64;
-        if train.cut + valid.cut > 0 {
-            let cut = Chapter::Cut { examples: train.cut + valid.cut, tokens: options.max_tokens };
+        let valid_examples = tokenised(&valid, "validation")?;
+        let cut = train_examples.cut + valid_examples.cut;
+        if cut > 0 {
+            let cut = Chapter::Cut { examples: cut, tokens: options.max_tokens };
             change(state, &job, &cut, |_| {})?;
         }
-        let begin = Begin { state, job: &job, origin: &origin, model: &model, options: &options };
+        let suffix = job.user_provided_suffix.as_deref();
+        let model_id = id::tuned_model(&origin.base, suffix, job.id.as_str());
+        Ok(Self {
+            keeper: Keeper { state, job, origin, model_id },
+            restarted,
+            model,
+            plan,
+            trained_tokens: tokens(&train_examples.examples) * plan.epochs as u64,
+            options,
+            train: Part { conversations: train.conversations, examples: train_examples.examples },
+            valid: Part { conversations: valid, examples: valid_examples.examples },
+        })
+    }
+}
+
+struct Session<'a> {
+    keeper: Keeper<'a>,
+    trainer: Trainer,
+    validation: Validation,
+    trained_tokens: u64,
+    began: Instant,
+    began_at_step: usize,
+    saved: Instant,
+}
+
+impl<'a> Session<'a> {
+    fn begin(prepared: Prepared<'a>) -> Result<Self, Halt> {
+        let Prepared { keeper, restarted, model, plan, options, train, valid, trained_tokens } =
+            prepared;
+        let begin = Begin { keeper: &keeper, model: &model, options: &options };
         let (trainer, step) = begin.trainer(train.examples)?;
         if restarted || step > 0 {
-            change(state, &job, &Chapter::Resumed { step, restarted }, |_| {})?;
+            change(keeper.state, &keeper.job, &Chapter::Resumed { step, restarted }, |_| {})?;
         }
         let validation =
             Validation::new(model, valid.examples, plan.batch_size, trainer.total_steps());
-        let suffix = job.user_provided_suffix.as_deref();
         let now = Instant::now();
         Ok(Self {
-            state,
-            model_id: id::tuned_model(&origin.base, suffix, job.id.as_str()),
-            job,
-            origin,
+            keeper,
             trainer,
             validation,
             trained_tokens,
@@ -157,17 +196,17 @@ impl<'a> Session<'a> {
             self.tell(&Chapter::Before(&before))?;
         }
         loop {
-            if self.state.is_stopping() || self.job.status == JobStatus::Pausing {
+            if self.keeper.state.is_stopping() || self.keeper.job.status == JobStatus::Pausing {
                 self.save()?;
                 return Err(Halt::Left);
             }
             let begun = Instant::now();
             let Some(report) = self.trainer.step()? else { break };
-            self.state.metrics.step(report.tokens, report.seconds);
+            self.keeper.state.metrics.step(report.tokens, report.seconds);
             self.record(&report)?;
-            self.state.queue.wait_until_idle(begun.elapsed());
+            self.keeper.state.queue.wait_until_idle(begun.elapsed());
         }
-        self.finish()
+        self.keeper.finish(self.trained_tokens, &|folder| self.write(folder))
     }
 
     /// Writes down what a step brought, and at an epoch's end the model as it stands.
@@ -187,13 +226,14 @@ impl<'a> Session<'a> {
             self.measure_all(&mut metrics)?;
         }
         let finish = self.estimated_finish(report.step);
-        self.job = change(self.state, &self.job, &Chapter::Step(&metrics), |job| {
-            job.estimated_finish = finish;
-        })?;
+        self.keeper.job =
+            change(self.keeper.state, &self.keeper.job, &Chapter::Step(&metrics), |job| {
+                job.estimated_finish = finish;
+            })?;
         if report.epoch_ended {
-            self.keep_checkpoint(report.step, &metrics)?;
+            self.keeper.checkpoint(report.step, &metrics, &|folder| self.write(folder))?;
         }
-        let every = Duration::from_secs(self.state.limits.checkpoint_seconds);
+        let every = Duration::from_secs(self.keeper.state.limits.checkpoint_seconds);
         if report.epoch_ended || self.saved.elapsed() >= every {
             self.save()?;
         }
@@ -206,8 +246,8 @@ impl<'a> Session<'a> {
 
     /// Measures the whole validation file, looking out for an end of the job or the server.
     fn measure_all(&self, metrics: &mut Metrics) -> Result<(), Halt> {
-        let state = self.state;
-        let (id, mut halt) = (self.job.id.as_str(), None);
+        let state = self.keeper.state;
+        let (id, mut halt) = (self.keeper.job.id.as_str(), None);
         let whole = self.validation.all(self.trainer.adapter(), &mut || {
             let status = state.store.change(|connection| jobs::status(connection, id));
             halt = match status {
@@ -232,11 +272,15 @@ impl<'a> Session<'a> {
         let done = step.checked_sub(self.began_at_step).filter(|done| *done > 0)?;
         let left = self.trainer.total_steps().saturating_sub(step);
         let seconds = self.began.elapsed().as_secs() * left as u64 / done as u64;
-        Some(self.state.clock.now() + i64::try_from(seconds).unwrap_or_default())
+        Some(self.keeper.state.clock.now() + i64::try_from(seconds).unwrap_or_default())
     }
 
     fn tell(&self, chapter: &Chapter<'_>) -> Result<(), Halt> {
-        change(self.state, &self.job, chapter, |_| {}).map(drop)
+        change(self.keeper.state, &self.keeper.job, chapter, |_| {}).map(drop)
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Halt> {
+        Ok(self.trainer.adapter().save(folder)?)
     }
 }
 
@@ -305,9 +349,7 @@ fn options(plan: &Plan, job: &Job, model: &Model) -> TrainOptions {
 
 /// What a training begins with.
 struct Begin<'a> {
-    state: &'a State,
-    job: &'a Job,
-    origin: &'a Origin,
+    keeper: &'a Keeper<'a>,
     model: &'a Arc<Model>,
     options: &'a TrainOptions,
 }
@@ -315,7 +357,7 @@ struct Begin<'a> {
 impl Begin<'_> {
     /// The trainer as the last training state left it, or at its beginning; and the steps it has done.
     fn trainer(&self, train: Vec<Example>) -> Result<(Trainer, usize), Halt> {
-        let Self { state, job, .. } = self;
+        let Keeper { state, job, .. } = self.keeper;
         let states = keep::saved_states(&state.folder.training().join(job.id.as_str()));
         if let Some((_, folder)) = states.first() {
             let (model, options) = (Arc::clone(self.model), self.options.clone());
@@ -335,11 +377,11 @@ impl Begin<'_> {
 
     fn fresh(&self, train: Vec<Example>) -> Result<Trainer, Halt> {
         let (model, options) = (Arc::clone(self.model), self.options.clone());
-        let trainer = match &self.origin.tuned {
+        let trainer = match &self.keeper.origin.tuned {
             None => Trainer::new(model, &LoraConfig::default(), options, train, Vec::new())?,
             Some(tuned) => {
-                let folder = self.state.folder.adapters();
-                let adapter = self.state.shelf.adapter(tuned, &folder, self.model);
+                let folder = self.keeper.state.folder.adapters();
+                let adapter = self.keeper.state.shelf.adapter(tuned, &folder, self.model);
                 let adapter = adapter.map_err(|error| load_error(&error))?;
                 Trainer::with_adapter(model, (*adapter).clone(), options, train, Vec::new())?
             }

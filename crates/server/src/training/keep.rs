@@ -3,23 +3,37 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use wire::{Checkpoint, FileId, FileObject, JobStatus, Metrics, Purpose};
+use wire::{Checkpoint, FileId, FileObject, Job, JobStatus, Metrics, Purpose};
 
 use super::{Halt, Session};
 use crate::blob::Incoming;
 use crate::folder::Folder;
+use crate::origin::Origin;
+use crate::state::State;
 use crate::store::files::StoredFile;
 use crate::store::models::TunedModel;
 use crate::store::{checkpoints, files, jobs, models};
 use crate::story::{self, Chapter};
 use crate::{id, results};
 
-impl Session<'_> {
-    /// Saves the adapter as folder `name` of the job, whole or not at all.
-    fn save_adapter(&self, name: &str) -> Result<String, Halt> {
+/// Writes an adapter into a folder, in PEFT's format.
+type Write<'a> = &'a dyn Fn(&Path) -> Result<(), Halt>;
+
+/// What a training makes is kept by this, whoever trains.
+pub(super) struct Keeper<'a> {
+    pub(super) state: &'a State,
+    pub(super) job: Job,
+    pub(super) origin: Origin,
+    /// The name that the model gets.
+    pub(super) model_id: String,
+}
+
+impl Keeper<'_> {
+    /// Keeps what `write` writes as the adapter `name` of the job, whole or not at all.
+    fn keep_adapter(&self, name: &str, write: Write<'_>) -> Result<String, Halt> {
         let folder = format!("{}/{name}", self.job.id);
         let aside = self.aside()?;
-        self.trainer.adapter().save(&aside)?;
+        write(&aside)?;
         Folder::replace(&aside, &self.state.folder.adapters().join(&folder))?;
         Ok(folder)
     }
@@ -42,8 +56,14 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn keep_checkpoint(&self, step: usize, metrics: &Metrics) -> Result<(), Halt> {
-        let folder = self.save_adapter(&format!("step-{step}"))?;
+    /// Keeps the model as it stands after `step`, to be listed and asked.
+    pub(super) fn checkpoint(
+        &self,
+        step: usize,
+        metrics: &Metrics,
+        write: Write<'_>,
+    ) -> Result<(), Halt> {
+        let folder = self.keep_adapter(&format!("step-{step}"), write)?;
         let now = self.state.clock.now();
         let model = self.tuned(id::checkpoint_model(&self.model_id, step), folder);
         let checkpoint = Checkpoint {
@@ -65,26 +85,10 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Leaves a training state to go on from, in place of the one before.
-    pub(super) fn save(&mut self) -> Result<(), Halt> {
-        let aside = self.aside()?;
-        self.trainer.checkpoint(&aside)?;
-        let states = self.state.folder.training().join(self.job.id.as_str());
-        let old = saved_states(&states);
-        let next = old.first().map_or(1, |(number, _)| number + 1);
-        Folder::replace(&aside, &states.join(next.to_string()))?;
-        for (_, path) in old {
-            // One that stays is older than the new one, and is passed over.
-            let _ = std::fs::remove_dir_all(path);
-        }
-        self.saved = Instant::now();
-        Ok(())
-    }
-
     /// Saves the model and the results, and ends the job.
-    pub(super) fn finish(self) -> Result<(), Halt> {
-        let Self { state, ref job, .. } = self;
-        let model = self.tuned(self.model_id.clone(), self.save_adapter("final")?);
+    pub(super) fn finish(&self, trained_tokens: u64, write: Write<'_>) -> Result<(), Halt> {
+        let Self { state, job, .. } = self;
+        let model = self.tuned(self.model_id.clone(), self.keep_adapter("final", write)?);
         let table = state.store.change(|connection| results::file(connection, job))?;
         let mut incoming = Incoming::new(&state.folder)?;
         incoming.write(table.as_bytes())?;
@@ -101,7 +105,7 @@ impl Session<'_> {
                 job.finished_at = Some(now);
                 job.estimated_finish = None;
                 job.result_files = vec![id];
-                job.trained_tokens = Some(self.trained_tokens);
+                job.trained_tokens = Some(trained_tokens);
             })?;
             let Some(job) = changed else { return Ok(false) };
             content.keep(&state.folder)?;
@@ -112,6 +116,24 @@ impl Session<'_> {
             Ok(true)
         })?;
         if succeeded { Ok(()) } else { Err(Halt::Cancelled) }
+    }
+}
+
+impl Session<'_> {
+    /// Leaves a training state to go on from, in place of the one before.
+    pub(super) fn save(&mut self) -> Result<(), Halt> {
+        let aside = self.keeper.aside()?;
+        self.trainer.checkpoint(&aside)?;
+        let states = self.keeper.state.folder.training().join(self.keeper.job.id.as_str());
+        let old = saved_states(&states);
+        let next = old.first().map_or(1, |(number, _)| number + 1);
+        Folder::replace(&aside, &states.join(next.to_string()))?;
+        for (_, path) in old {
+            // One that stays is older than the new one, and is passed over.
+            let _ = std::fs::remove_dir_all(path);
+        }
+        self.saved = Instant::now();
+        Ok(())
     }
 }
 

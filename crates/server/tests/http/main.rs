@@ -2,8 +2,11 @@
 
 mod support;
 mod access;
+mod anything;
 mod files;
 mod uploads;
 mod jobs;
 mod pause;
+#[cfg(unix)]
+mod launched;
 mod chat;
