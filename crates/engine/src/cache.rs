@@ -4,11 +4,17 @@
 //! kept as attention reads them, turned by their positions.
 
 use crate::config::ModelConfig;
-use crate::kernels::{Buffer, Isa, Kernel, Simd, dot, exp};
+use crate::kernels::{
+    Buffer, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial,
+};
+use crate::layers::attention::Softmax;
 use crate::parallel;
 
 /// Rows that a cache begins with, and the step in which it grows at least.
 const ROWS: usize = 256;
+
+/// Queries of a prompt that are worked off together: a multiple of the register tile's rows.
+const QUERIES: usize = 48;
 
 /// One block's keys or values.
 #[derive(Debug, Clone, Default)]
@@ -87,24 +93,76 @@ impl Cache {
 
     /// Attention of `count` new queries `[H, count, D]` over the tokens here and the new ones, which are put but do not
     /// count yet: query `t` sees all before it and itself. `out` is `[H, count, D]`.
+    ///
+    /// The bits of a query do not depend on the queries beside it.
     pub(crate) fn attend(&self, isa: Isa, block: usize, queries: &[f32], out: &mut [f32]) {
         let [keys, values] = &self.blocks[block];
-        let count = queries.len() / (self.heads * self.head_dim);
-        let stride = self.capacity * self.head_dim;
-        parallel::chunks_mut(out, self.head_dim, |row, out| {
-            let (head, t) = (row / count, row % count);
-            let first = head / (self.heads / self.kv_heads) * stride;
-            let seen = first..first + (self.tokens + t + 1) * self.head_dim;
-            parallel::with_scratch(self.tokens + t + 1, |scores| {
-                isa.run(Query {
-                    q: &queries[row * self.head_dim..][..self.head_dim],
-                    keys: &keys.0[seen.clone()],
-                    values: &values.0[seen],
-                    scores,
-                    out,
-                });
+        let Self { heads, kv_heads, head_dim, .. } = *self;
+        let count = queries.len() / (heads * head_dim);
+        let (total, stride) = (self.tokens + count, self.capacity * head_dim);
+        let keys: Vec<Packed> = parallel::map(kv_heads, |head| {
+            Packed::transposed(isa, &keys.0[head * stride..][..total * head_dim], head_dim)
+        });
+        let blocks = count.div_ceil(QUERIES);
+        let rows = |index: usize| {
+            let first = index % blocks * QUERIES;
+            first..count.min(first + QUERIES)
+        };
+        let lengths = (0..heads * blocks).map(|index| [rows(index).len() * head_dim]);
+        parallel::pieces_mut([out], lengths, |index, [out]| {
+            let (head, rows) = (index / blocks, rows(index));
+            let group = head / (heads / kv_heads);
+            let q = &queries[(head * count + rows.start) * head_dim..];
+            let positions = self.tokens + rows.start..self.tokens + rows.end;
+            let columns = positions.end.next_multiple_of(isa.panel()).min(total);
+            parallel::with_scratch(QUERIES * total, |scores| {
+                let right = Right::packed(&keys[group]).first_columns(columns);
+                let term = Term { left: Left::rows(q, head_dim), right };
+                gemm_serial(isa, rows.len(), &[term], Output::to(scores, total));
+                let scale = 1.0 / (head_dim as f32).sqrt();
+                let (last, stride_of_scores) = (positions.end, total);
+                let queries = positions;
+                isa.run(Softmax { scores, stride: stride_of_scores, columns, queries, scale });
+                let v = Right::rows(&values.0[group * stride..], last, head_dim);
+                let term = Term { left: Left::rows(scores, total), right: v };
+                gemm_serial(isa, rows.len(), &[term], Output::to(out, head_dim));
             });
         });
+    }
+}
+
+/// Attention of one new query of each head of several sequences, `[B, H, D]`, each over its own tokens and the new one,
+/// which is put but does not count yet. `out` is `[B, H, D]`.
+pub(crate) fn attend_each(
+    isa: Isa,
+    block: usize,
+    caches: &[&Cache],
+    queries: &[f32],
+    out: &mut [f32],
+) {
+    /// Below so many multiplications a second thread costs more than it saves.
+    const SERIAL: usize = 1 << 16;
+    let Some(Cache { heads, kv_heads, head_dim, .. }) = caches.first() else { return };
+    let attend = |row: usize, out: &mut [f32]| {
+        let (cache, head) = (caches[row / heads], row % heads);
+        let [keys, values] = &cache.blocks[block];
+        let first = head / (heads / kv_heads) * cache.capacity * head_dim;
+        let seen = first..first + (cache.tokens + 1) * head_dim;
+        parallel::with_scratch(cache.tokens + 1, |scores| {
+            isa.run(Query {
+                q: &queries[row * head_dim..][..*head_dim],
+                keys: &keys.0[seen.clone()],
+                values: &values.0[seen],
+                scores,
+                out,
+            });
+        });
+    };
+    let tokens: usize = caches.iter().map(|cache| cache.tokens + 1).sum();
+    if tokens * heads * head_dim < SERIAL {
+        out.chunks_exact_mut(*head_dim).enumerate().for_each(|(row, out)| attend(row, out));
+    } else {
+        parallel::heavy_chunks_mut(out, *head_dim, attend);
     }
 }
 

@@ -1,17 +1,17 @@
-//! Answers: tokens chosen one after the other until an end.
+//! Answers: tokens chosen one after the other until an end, for one sequence or for many side by side.
 
+mod answer;
+mod batch;
 mod stop;
 
 use std::ops::ControlFlow;
 
-use crate::decode::Sequence;
 use crate::error::Error;
 use crate::lora::Adapter;
 use crate::model::Model;
-use crate::sampling::{Choice, Sampler, heavier, log_probabilities};
+use crate::sampling::Choice;
 use crate::template::ChatMessage;
-use crate::tokenizer::StreamDecoder;
-use stop::StopFilter;
+pub use batch::{Batch, Event, Request, Ticket};
 
 /// How an answer is generated.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +24,23 @@ pub struct Options {
     pub top_p: f32,
     /// Draws only among so many of the likeliest tokens.
     pub top_k: Option<usize>,
+    /// What a token's logit loses for each time that the answer has it; 0 changes nothing.
+    pub frequency_penalty: f32,
+    /// What a token's logit loses once the answer has it; 0 changes nothing.
+    pub presence_penalty: f32,
+    /// What the logits of tokens of prompt and answer are divided by, or multiplied where they are negative; 1 changes
+    /// nothing.
+    pub repetition_penalty: f32,
+    /// What is added to the logits of single tokens.
+    pub logit_bias: Vec<(u32, f32)>,
     /// Where the random numbers begin: the same seed gives the same answer.
     pub seed: u64,
     /// Texts that end the answer and are not part of it.
     pub stop: Vec<String>,
     /// With `Some(n)` each token comes with its log-probability and those of the `n` likeliest tokens.
     pub log_probabilities: Option<usize>,
+    /// With `Some(n)` the prompt's tokens come with theirs and those of the `n` likeliest in their places.
+    pub prompt_log_probabilities: Option<usize>,
 }
 
 /// Draws by probability, up to 512 tokens, from seed 0.
@@ -40,9 +51,14 @@ impl Default for Options {
             temperature: 1.0,
             top_p: 1.0,
             top_k: None,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            repetition_penalty: 1.0,
+            logit_bias: Vec::new(),
             seed: 0,
             stop: Vec::new(),
             log_probabilities: None,
+            prompt_log_probabilities: None,
         }
     }
 }
@@ -60,7 +76,29 @@ impl Options {
         if self.top_k == Some(0) {
             return fault("top_k", 0.0, "not from 1 up");
         }
-        Ok(Choice { temperature: self.temperature, top_p: self.top_p, top_k: self.top_k })
+        for (option, penalty) in [
+            ("frequency_penalty", self.frequency_penalty),
+            ("presence_penalty", self.presence_penalty),
+        ] {
+            if !penalty.is_finite() {
+                return fault(option, penalty, "not a number");
+            }
+        }
+        if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
+            return fault("repetition_penalty", self.repetition_penalty, "not a number above 0");
+        }
+        if let Some((_, bias)) = self.logit_bias.iter().find(|(_, bias)| !bias.is_finite()) {
+            return fault("logit_bias", *bias, "not a number");
+        }
+        Ok(Choice {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            top_k: self.top_k,
+            frequency_penalty: self.frequency_penalty,
+            presence_penalty: self.presence_penalty,
+            repetition_penalty: self.repetition_penalty,
+            bias: self.logit_bias.clone(),
+        })
     }
 }
 
@@ -100,6 +138,10 @@ pub struct Generated {
     pub prompt_tokens: usize,
     /// One for each token, where they were asked for.
     pub scores: Vec<TokenScore>,
+    /// That of the token by which the model ended the answer, where it did and they were asked for.
+    pub end_score: Option<TokenScore>,
+    /// One for each token of the prompt but the first, where they were asked for.
+    pub prompt_scores: Vec<TokenScore>,
 }
 
 /// Shows counts and never the text, which may be about a patient.
@@ -141,100 +183,36 @@ impl Model {
         options: &Options,
         on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated, Error> {
-        let sampler = Sampler::new(options.checked()?, options.seed);
-        let mut sequence = Sequence::new(self, adapter);
-        sequence.feed(prompt)?;
-        let answer = Answer {
-            stream: self.tokenizer().stream(),
-            filter: StopFilter::new(&options.stop),
-            sampler,
-            tokens: Vec::new(),
-            text: String::new(),
-            scores: Vec::new(),
-        };
-        answer.complete(sequence, options, on_text)
-    }
-}
-
-/// An answer in the making.
-struct Answer<'a> {
-    stream: StreamDecoder<'a>,
-    filter: StopFilter<'a>,
-    sampler: Sampler,
-    tokens: Vec<u32>,
-    text: String,
-    scores: Vec<TokenScore>,
-}
-
-impl Answer<'_> {
-    /// Chooses tokens until the end.
-    fn complete(
-        mut self,
-        mut sequence: Sequence<'_>,
-        options: &Options,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<Generated, Error> {
-        let prompt_tokens = sequence.tokens();
-        let room = sequence.model().config().max_positions - prompt_tokens;
-        let finish = loop {
-            if self.tokens.len() >= options.max_tokens.min(room) {
-                break Finish::Length;
-            }
-            let token = self.sampler.choose(sequence.logits());
-            if sequence.model().tokenizer().eos().contains(&token) {
-                break Finish::Stop;
-            }
-            self.scores.extend(
-                options.log_probabilities.map(|count| score(token, sequence.logits(), count)),
-            );
-            self.tokens.push(token);
-            let piece = self.stream.push(token);
-            let (text, stopped) = self.filter.push(&piece);
-            self.text.push_str(&text);
-            if on_text(&text).is_break() {
-                break Finish::Cancelled;
-            }
-            if stopped {
-                break Finish::Stop;
-            }
-            if self.tokens.len() < options.max_tokens.min(room) {
-                sequence.feed(&[token])?;
-            }
-        };
-        Ok(self.end(finish, prompt_tokens, on_text))
-    }
-
-    /// Gives out what was held back.
-    fn end(
-        mut self,
-        mut finish: Finish,
-        prompt_tokens: usize,
-        on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Generated {
-        let (text, stopped) = self.filter.push(&self.stream.finish());
-        let rest = if stopped { text } else { text + &self.filter.finish() };
-        if stopped && finish == Finish::Length {
-            finish = Finish::Stop;
+        let mut batch = Batch::new(self);
+        batch.add(Request {
+            adapter,
+            prompt: prompt.to_vec(),
+            options: options.clone(),
+            answers: 1,
+        })?;
+        let (mut prompt_scores, mut ended) = (Vec::new(), None);
+        while !batch.is_empty() {
+            batch.step(&mut |_, event| match event {
+                Event::Reading { .. } => ControlFlow::Continue(()),
+                Event::Read { scores } => {
+                    prompt_scores = scores;
+                    ControlFlow::Continue(())
+                }
+                Event::Token { text, .. } => on_text(text),
+                Event::Ended { rest, mut generated, .. } => {
+                    let cancelled = generated.finish == Finish::Cancelled;
+                    if !rest.is_empty() && !cancelled && on_text(rest).is_break() {
+                        generated.finish = Finish::Cancelled;
+                    }
+                    ended = Some(generated);
+                    ControlFlow::Continue(())
+                }
+            })?;
         }
-        self.text.push_str(&rest);
-        if !rest.is_empty() && finish != Finish::Cancelled && on_text(&rest).is_break() {
-            finish = Finish::Cancelled;
-        }
-        let Self { tokens, text, scores, .. } = self;
-        Generated { tokens, text, finish, prompt_tokens, scores }
+        // A batch tells the end of each of its answers, so that there is one.
+        let ended = ended.unwrap_or_else(|| Generated::nothing(Finish::Cancelled, prompt.len()));
+        Ok(Generated { prompt_scores, ..ended })
     }
-}
-
-/// The score of the chosen token among all.
-fn score(token: u32, logits: &[f32], count: usize) -> TokenScore {
-    let logs = log_probabilities(logits);
-    let mut likeliest: Vec<(u32, f32)> = (0..).zip(logs.iter().copied()).collect();
-    if count < likeliest.len() {
-        likeliest.select_nth_unstable_by(count, heavier);
-        likeliest.truncate(count);
-    }
-    likeliest.sort_unstable_by(heavier);
-    TokenScore { token, log_probability: logs[token as usize], likeliest }
 }
 
 #[cfg(test)]

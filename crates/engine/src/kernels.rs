@@ -12,6 +12,8 @@ mod buffer;
 mod gemm;
 mod isa;
 mod packed;
+mod blocks;
+mod thin;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -20,9 +22,11 @@ mod avx512;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
+pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::Buffer;
 pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial};
 pub use isa::Isa;
 pub(crate) use isa::Kernel;
 pub(crate) use packed::Packed;
 pub(crate) use simd::{Simd, dot, exp};
+pub(crate) use thin::{Further, Thin, Weight, thin};

@@ -58,10 +58,13 @@ impl Model {
             .collect::<Result<_, Error>>()?;
         let table = weights.tensor("model.embed_tokens.weight")?;
         let (embedding, head) = if config.tied_head {
-            (Embedding::Tied, Linear::new(isa, &table, config.hidden))
+            let blocks = weights.blocks(isa, "model.embed_tokens.weight")?;
+            (Embedding::Tied, Linear::new(isa, &table, config.hidden).with_blocks(blocks))
         } else {
             let head = weights.tensor("lm_head.weight")?;
-            (Embedding::Own(table), Linear::new(isa, &head, config.hidden))
+            let blocks = weights.blocks(isa, "lm_head.weight")?;
+            let head = Linear::new(isa, &head, config.hidden).with_blocks(blocks);
+            (Embedding::Own(table), head)
         };
         let file_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
@@ -160,7 +163,8 @@ fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
         let module = projection.module();
         let name = format!("model.layers.{layer}.{module}.{projection}.weight");
         let [inputs, _] = projection.shape(config);
-        Ok::<_, Error>(Linear::new(isa, &weights.tensor(&name)?, inputs))
+        let linear = Linear::new(isa, &weights.tensor(&name)?, inputs);
+        Ok::<_, Error>(linear.with_blocks(weights.blocks(isa, &name)?))
     };
     let split = |name: &str, turn: Turn| {
         let bias = format!("model.layers.{layer}.self_attn.{name}_proj.bias");

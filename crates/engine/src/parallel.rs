@@ -22,15 +22,29 @@ pub(crate) fn map<T: Send>(count: usize, f: impl Fn(usize) -> T + Send + Sync) -
     (0..count).into_par_iter().with_max_len(1).map(f).collect()
 }
 
+/// Numbers that are worked off sooner than a second thread is woken up.
+const FEW: usize = 1 << 12;
+
 /// `f(i, chunk i)` for the chunks of `size` numbers in `data`, the last perhaps shorter.
-pub(crate) fn chunks_mut(
-    data: &mut [f32],
+///
+/// For work of a few operations a number: few numbers stay on the calling thread.
+pub(crate) fn chunks_mut<T: Send>(
+    data: &mut [T],
     size: usize,
-    f: impl Fn(usize, &mut [f32]) + Send + Sync,
+    f: impl Fn(usize, &mut [T]) + Send + Sync,
 ) {
-    if data.len() <= size {
-        return f(0, data);
+    if data.len() <= size.max(FEW) {
+        return data.chunks_mut(size.max(1)).enumerate().for_each(|(index, chunk)| f(index, chunk));
     }
+    heavy_chunks_mut(data, size, f);
+}
+
+/// As [`chunks_mut`], for work that is worth a thread however few numbers come of it.
+pub(crate) fn heavy_chunks_mut<T: Send>(
+    data: &mut [T],
+    size: usize,
+    f: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
     data.par_chunks_mut(size)
         .enumerate()
         .with_max_len(1)

@@ -3,8 +3,12 @@
 //! The block layouts are those of ggml (`ggml-common.h`, `ggml-quants.c` of llama.cpp): a block holds a fixed number of
 //! consecutive weights of one row with their scales. All numbers are little-endian, scales are f16.
 
+mod parts;
+
 use half::{bf16, f16};
 use rayon::prelude::*;
+
+pub(crate) use parts::Parts;
 
 /// How a tensor's numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,27 +144,28 @@ fn q4_1(bytes: &[u8], out: &mut [f32]) {
 /// Layout: d, dmin, 12 bytes of packed 6-bit scales and minima, 128 bytes of nibbles (64 weights per 32 bytes).
 fn q4_k(bytes: &[u8], out: &mut [f32]) {
     let (d, dmin) = (f16_at(bytes, 0), f16_at(bytes, 2));
-    let packed = &bytes[4..16];
-    let scale_and_min = |j: usize| {
-        if j < 4 {
-            (packed[j] & 63, packed[j + 4] & 63)
-        } else {
-            (
-                (packed[j + 4] & 15) | ((packed[j - 4] >> 6) << 4),
-                (packed[j + 4] >> 4) | ((packed[j] >> 6) << 4),
-            )
-        }
-    };
     for (pair, (out, q)) in
         out.chunks_exact_mut(64).zip(bytes[16..144].chunks_exact(32)).enumerate()
     {
         for half in 0..2 {
-            let (scale, min) = scale_and_min(2 * pair + half);
+            let (scale, min) = q4_k_scale_and_min(&bytes[4..16], 2 * pair + half);
             let (scale, min) = (d * f32::from(scale), dmin * f32::from(min));
             for (out, q) in out[32 * half..32 * half + 32].iter_mut().zip(q) {
                 *out = scale * f32::from((q >> (4 * half)) & 15) - min;
             }
         }
+    }
+}
+
+/// The 6-bit scale and minimum of group `j` of eight.
+fn q4_k_scale_and_min(packed: &[u8], j: usize) -> (u8, u8) {
+    if j < 4 {
+        (packed[j] & 63, packed[j + 4] & 63)
+    } else {
+        (
+            (packed[j + 4] & 15) | ((packed[j - 4] >> 6) << 4),
+            (packed[j + 4] >> 4) | ((packed[j] >> 6) << 4),
+        )
     }
 }
 

@@ -1,10 +1,14 @@
 //! The choice of the next token from its logits.
 
+use std::collections::BTreeMap;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::kernels::{Isa, Kernel, Simd, exp};
+
 /// How the next token is chosen.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Choice {
     /// What logits are divided by; 0 takes the likeliest.
     pub(crate) temperature: f32,
@@ -12,37 +16,114 @@ pub(crate) struct Choice {
     pub(crate) top_p: f32,
     /// At most so many of the likeliest tokens are chosen from.
     pub(crate) top_k: Option<usize>,
+    /// What a token's logit loses for each time that it was chosen.
+    pub(crate) frequency_penalty: f32,
+    /// What a token's logit loses once it was chosen.
+    pub(crate) presence_penalty: f32,
+    /// What a positive logit of a token of prompt or answer is divided by, and a negative one multiplied.
+    pub(crate) repetition_penalty: f32,
+    /// What is added to the logits of single tokens.
+    pub(crate) bias: Vec<(u32, f32)>,
+}
+
+impl Choice {
+    /// Whether logits are changed before a token is chosen.
+    fn changes(&self) -> bool {
+        self.frequency_penalty != 0.0
+            || self.presence_penalty != 0.0
+            || (self.repetition_penalty - 1.0).abs() > 0.0
+            || !self.bias.is_empty()
+    }
 }
 
 /// Chooses tokens; the same seed and logits choose the same ones.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     choice: Choice,
+    isa: Isa,
     random: ChaCha8Rng,
+    /// How often each token was chosen; those of the prompt alone count 0.
+    counts: BTreeMap<u32, u32>,
+    changed: Vec<f32>,
+    weights: Vec<f32>,
     /// Tokens with their weights, kept between choices.
     candidates: Vec<(u32, f32)>,
 }
 
 impl Sampler {
-    /// A sampler that begins at `seed`.
-    pub(crate) fn new(choice: Choice, seed: u64) -> Self {
-        Self { choice, random: ChaCha8Rng::seed_from_u64(seed), candidates: Vec::new() }
+    /// A sampler that begins at `seed` after `prompt`.
+    pub(crate) fn new(isa: Isa, choice: Choice, seed: u64, prompt: &[u32]) -> Self {
+        let counts = if choice.changes() {
+            prompt.iter().map(|token| (*token, 0)).collect()
+        } else {
+            BTreeMap::new()
+        };
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Self {
+            choice,
+            isa,
+            random,
+            counts,
+            changed: Vec::new(),
+            weights: Vec::new(),
+            candidates: Vec::new(),
+        }
     }
 
     /// The next token. Logits that are no number are never chosen while others are there.
     pub(crate) fn choose(&mut self, logits: &[f32]) -> u32 {
+        if !self.choice.changes() {
+            return self.draw(logits);
+        }
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.clear();
+        changed.extend_from_slice(logits);
+        self.change(&mut changed);
+        let token = self.draw(&changed);
+        self.changed = changed;
+        *self.counts.entry(token).or_default() += 1;
+        token
+    }
+
+    /// As vLLM's `apply_penalties` and OpenAI's guide have it: repetition first, then frequency and presence, then bias.
+    fn change(&self, logits: &mut [f32]) {
+        let Choice { frequency_penalty, presence_penalty, repetition_penalty, bias, .. } =
+            &self.choice;
+        for (token, count) in &self.counts {
+            let Some(logit) = logits.get_mut(*token as usize) else { continue };
+            *logit = if *logit > 0.0 {
+                *logit / repetition_penalty
+            } else {
+                *logit * repetition_penalty
+            };
+            if *count > 0 {
+                *logit -= *count as f32 * frequency_penalty + presence_penalty;
+            }
+        }
+        for (token, bias) in bias {
+            if let Some(logit) = logits.get_mut(*token as usize) {
+                *logit += bias;
+            }
+        }
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> u32 {
         let best = likeliest(logits);
         let largest = logits[best as usize];
-        let Choice { temperature, top_p, top_k } = self.choice;
+        let Choice { temperature, top_p, top_k, .. } = self.choice;
         if temperature == 0.0 || !largest.is_finite() {
             return best;
         }
+        self.weights.resize(logits.len(), 0.0);
+        let inverse = 1.0 / temperature;
+        self.isa.run(Weights { logits, largest, inverse, out: &mut self.weights });
         self.candidates.clear();
-        let weights = logits.iter().map(|logit| ((logit - largest) / temperature).exp());
-        self.candidates.extend((0..).zip(weights).filter(|(_, weight)| *weight > 0.0));
+        self.candidates.extend((0..).zip(self.weights.iter().copied()));
         if let Some(count) = top_k.filter(|count| *count < self.candidates.len()) {
             self.candidates.select_nth_unstable_by(count, heavier);
             self.candidates.truncate(count);
+            // In one order again, whatever the selection left.
+            self.candidates.sort_unstable_by_key(|(token, _)| *token);
         }
         if top_p < 1.0 {
             self.keep_nucleus(top_p);
@@ -74,95 +155,103 @@ impl Sampler {
     }
 }
 
+/// `weights = e^((logits - largest) / temperature)`; of what is no number the least there is.
+struct Weights<'a> {
+    logits: &'a [f32],
+    largest: f32,
+    inverse: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Weights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "vector code must be compiled with its caller's instruction set"
+    )]
+    fn run<S: Simd>(self, simd: S) {
+        let (largest, inverse) = (simd.splat(self.largest), simd.splat(self.inverse));
+        for (logits, weights) in self.logits.chunks(S::LANES).zip(self.out.chunks_mut(S::LANES)) {
+            let whole = weights.len() == S::LANES;
+            let x = if whole { simd.load(logits) } else { simd.load_part(logits, 0.0) };
+            let weight = exp(simd, simd.mul(simd.sub(x, largest), inverse));
+            if whole { simd.store(weights, weight) } else { simd.store_part(weights, weight) }
+        }
+    }
+}
+
 /// Heavier first, and the lower token first among equals, so that the order is always the same.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that sorting asks for")]
-pub(crate) fn heavier(one: &(u32, f32), other: &(u32, f32)) -> std::cmp::Ordering {
+fn heavier(one: &(u32, f32), other: &(u32, f32)) -> std::cmp::Ordering {
     other.1.total_cmp(&one.1).then(one.0.cmp(&other.0))
 }
 
 /// The token with the largest logit, the first among equals.
 pub(crate) fn likeliest(logits: &[f32]) -> u32 {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (token, logit) in (0..).zip(logits) {
-        if *logit > best.1 {
-            best = (token, *logit);
+    // Side by side, so that the compiler takes vectors; what is no number is never larger.
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    let chunks = logits.chunks_exact(16);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, logit) in lanes.iter_mut().zip(chunk) {
+            *lane = if *logit > *lane { *logit } else { *lane };
         }
     }
-    best.0
+    let largest =
+        lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+    let place = logits.iter().position(|logit| *logit >= largest).unwrap_or(0);
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
-/// The natural logarithm of each token's probability.
-pub(crate) fn log_probabilities(logits: &[f32]) -> Vec<f32> {
+/// The natural logarithm of the sum of `e^logits`: what a logit lies below it is the logarithm of its probability.
+pub(crate) fn normaliser(isa: Isa, logits: &[f32]) -> f32 {
     let largest = logits[likeliest(logits) as usize];
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
-    let normaliser = f64::from(largest) + sum.ln();
-    #[expect(clippy::cast_possible_truncation, reason = "back to the precision of the logits")]
-    logits.iter().map(|logit| (f64::from(*logit) - normaliser) as f32).collect()
+    largest + isa.run(Sum { logits, largest }).ln()
+}
+
+/// The sum of `e^(logits - largest)`.
+struct Sum<'a> {
+    logits: &'a [f32],
+    largest: f32,
+}
+
+impl Kernel for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "vector code must be compiled with its caller's instruction set"
+    )]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let largest = simd.splat(self.largest);
+        let mut sum = simd.splat(0.0);
+        for logits in self.logits.chunks(S::LANES) {
+            let whole = logits.len() == S::LANES;
+            let x =
+                if whole { simd.load(logits) } else { simd.load_part(logits, f32::NEG_INFINITY) };
+            sum = simd.add(sum, exp(simd, simd.sub(x, largest)));
+        }
+        simd.sum(sum)
+    }
+}
+
+/// The `count` largest of `logits`, the largest first and the lower token first among equals.
+pub(crate) fn largest(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
+    let mut top: Vec<(u32, f32)> = Vec::with_capacity(count + 1);
+    for (token, logit) in (0..).zip(logits.iter().copied()) {
+        let full = top.len() == count;
+        if count == 0 || logit.is_nan() || full && top.last().is_some_and(|last| logit <= last.1) {
+            continue;
+        }
+        let place = top.partition_point(|(_, other)| *other >= logit);
+        top.insert(place, (token, logit));
+        top.truncate(count);
+    }
+    top
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn drawn(choice: Choice, logits: &[f32], draws: usize) -> Vec<usize> {
-        let mut sampler = Sampler::new(choice, 7);
-        let mut counts = vec![0; logits.len()];
-        for _ in 0..draws {
-            counts[sampler.choose(logits) as usize] += 1;
-        }
-        counts
-    }
-
-    const ALL: Choice = Choice { temperature: 1.0, top_p: 1.0, top_k: None };
-
-    #[test]
-    fn without_temperature_the_likeliest_is_taken_and_the_first_among_equals() {
-        let greedy = Choice { temperature: 0.0, ..ALL };
-        assert_eq!(drawn(greedy, &[1.0, 3.0, 3.0, f32::NAN], 5), [0, 5, 0, 0]);
-    }
-
-    #[test]
-    fn tokens_come_as_often_as_they_are_likely() {
-        let logits = [0.5_f32.ln(), 0.3_f32.ln(), 0.2_f32.ln(), f32::NEG_INFINITY];
-        let counts = drawn(ALL, &logits, 10_000);
-        // Three standard deviations of 10,000 draws are below 150.
-        for (count, expected) in counts.iter().zip([5_000_usize, 3_000, 2_000, 0]) {
-            assert!(count.abs_diff(expected) < 150, "{counts:?}");
-        }
-        let counts = drawn(Choice { temperature: 0.5, ..ALL }, &logits, 10_000);
-        for (count, expected) in counts.iter().zip([6_579_usize, 2_368, 1_053, 0]) {
-            assert!(count.abs_diff(expected) < 150, "{counts:?}");
-        }
-    }
-
-    #[test]
-    fn the_nucleus_reaches_top_p_with_the_token_that_crosses_it() {
-        let logits = [0.1_f32.ln(), 0.5_f32.ln(), 0.3_f32.ln(), 0.1_f32.ln()];
-        let counts = drawn(Choice { top_p: 0.6, ..ALL }, &logits, 1_000);
-        assert_eq!((counts[0], counts[3]), (0, 0));
-        assert!(counts[1].abs_diff(625) < 50, "{counts:?}");
-        let counts = drawn(Choice { top_p: 0.4, ..ALL }, &logits, 100);
-        assert_eq!(counts, [0, 100, 0, 0]);
-    }
-
-    #[test]
-    fn only_the_top_k_are_drawn() {
-        let counts = drawn(Choice { top_k: Some(2), ..ALL }, &[0.0, 1.0, 2.0, 1.0], 1_000);
-        assert_eq!((counts[0], counts[3]), (0, 0));
-        assert!(counts[1] > 0 && counts[2] > 0);
-    }
-
-    #[test]
-    fn the_same_seed_draws_the_same_tokens() {
-        let logits: Vec<f32> = (0..50).map(|i| (i as f32).sin()).collect();
-        assert_eq!(drawn(ALL, &logits, 100), drawn(ALL, &logits, 100));
-    }
-
-    #[test]
-    fn log_probabilities_sum_to_one() {
-        let found = log_probabilities(&[1_000.0, 1_000.0, 990.0]);
-        let sum: f32 = found.iter().map(|log| log.exp()).sum();
-        assert!((sum - 1.0).abs() < 1e-6);
-        assert!((found[0] - 0.5_f32.ln()).abs() < 1e-4);
-    }
-}
+mod tests;

@@ -72,6 +72,15 @@ impl ChatTemplate {
             .map_err(|source| Error::Template { source })
     }
 
+    /// The template itself, in Jinja.
+    pub fn source(&self) -> String {
+        // It was put there when the template was parsed.
+        self.environment
+            .get_template(NAME)
+            .map(|template| template.source().to_owned())
+            .unwrap_or_default()
+    }
+
     /// A template from its Jinja source, with the texts of the special tokens that it asks for by name.
     ///
     /// # Errors

@@ -167,6 +167,22 @@ impl Tokenizer {
         }
     }
 
+    /// The bytes of one token; of a special one, those of the text that it is written as.
+    pub fn bytes(&self, token: u32) -> Vec<u8> {
+        match self.pieces.as_ref().map(|pieces| pieces.bytes(token)) {
+            Some(bytes) if !bytes.is_empty() => bytes.to_vec(),
+            // Tokens that are no bytes write a space as U+2581.
+            _ => {
+                self.parsing.id_to_token(token).unwrap_or_default().replace('\u{2581}', " ").into()
+            }
+        }
+    }
+
+    /// The text of a special token by the name that configurations have for it, such as `eos_token`.
+    pub fn special_text(&self, name: &str) -> Option<&str> {
+        self.special_texts.get(name).map(String::as_str)
+    }
+
     /// A decoder that takes one token after the other and gives whole characters.
     pub fn stream(&self) -> StreamDecoder<'_> {
         StreamDecoder::new(self)

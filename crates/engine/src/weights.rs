@@ -12,6 +12,7 @@ use memmap2::Mmap;
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::gguf::Gguf;
+use crate::kernels::{Blocks, Isa};
 use crate::parallel;
 use crate::quant::{TensorType, dequantise};
 pub(crate) use open::json;
@@ -128,6 +129,27 @@ impl Weights {
         })
     }
 
+    /// A matrix as the file has it, packed for products of few rows; none where it is not quantised in whole blocks a row.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] where there is none of this name.
+    pub(crate) fn blocks(&self, isa: Isa, name: &str) -> Result<Option<Blocks>, Error> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })?;
+        let [rows, columns] = tensor.shape[..] else { return Ok(None) };
+        if rows == 0 || columns == 0 || !columns.is_multiple_of(tensor.kind.block_len()) {
+            return Ok(None);
+        }
+        let bytes = &self.maps[tensor.map][tensor.range.clone()];
+        Ok(match tensor.order {
+            RowOrder::Plain => Blocks::transposed(isa, tensor.kind, bytes, rows),
+            RowOrder::RotaryPairs { head_dim } => {
+                let bytes = halves(bytes, head_dim, bytes.len() / rows);
+                Blocks::transposed(isa, tensor.kind, &bytes, rows)
+            }
+        })
+    }
+
     /// Itself with just the tensors that the configuration asks for, all of them there with the right shape.
     fn checked(mut self) -> Result<Self, Error> {
         let mut needed = BTreeMap::new();
@@ -148,7 +170,7 @@ impl Weights {
 /// The rows of `numbers` brought from llama.cpp's rotary order (pairs) to Transformers' (halves).
 ///
 /// llama.cpp's converter does the opposite: `permute` in `conversion/llama.py`.
-fn halves(numbers: &[f32], head_dim: usize, row: usize) -> Vec<f32> {
+fn halves<T: Copy>(numbers: &[T], head_dim: usize, row: usize) -> Vec<T> {
     let mut out = Vec::with_capacity(numbers.len());
     for head in numbers.chunks_exact(head_dim * row) {
         for i in 0..2 {

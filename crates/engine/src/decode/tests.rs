@@ -33,17 +33,36 @@ fn text(config: &ModelConfig, count: u32) -> Vec<u32> {
     (0..count).map(|i| i * 7919 % u32::try_from(config.vocab).unwrap_or(u32::MAX)).collect()
 }
 
-/// Feeds `tokens` in steps of the given sizes and compares the logits after each with those of one pass over all.
+/// Logits after `steps` of tokens, a whole sequence at once or in parts; a step of one token is a pass of its own kind.
+fn after(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    tokens: &[u32],
+    steps: &[usize],
+) -> anyhow::Result<Vec<f32>> {
+    let (mut decoder, mut cache) = (Decoder::new(model), Cache::new(model.config()));
+    let (mut end, mut last) = (0, 0);
+    for step in steps {
+        let part = &tokens[end..end + step];
+        if end > 0 && *step == 1 {
+            decoder.step(&mut [Member { cache: &mut cache, adapter, token: part[0] }])?;
+        } else {
+            decoder.read(&mut cache, adapter, part)?;
+        }
+        (end, last) = (end + step, step - 1);
+    }
+    assert_eq!(cache.tokens(), end);
+    Ok(decoder.logits(last..last + 1).to_vec())
+}
+
+/// Reads tokens in steps of the given sizes and compares the logits after each with those of one pass over all.
 fn agrees(model: &Model, adapter: Option<&Adapter>, steps: &[usize]) -> anyhow::Result<()> {
     let tokens = text(model.config(), u32::try_from(steps.iter().sum::<usize>())?);
-    let mut sequence = Sequence::new(model, adapter);
     let mut end = 0;
-    for step in steps {
-        let found = sequence.feed(&tokens[end..end + step])?.to_vec();
+    for (index, step) in steps.iter().enumerate() {
         end += step;
-        let mut whole = Sequence::new(model, adapter);
-        let expected = whole.feed(&tokens[..end])?;
-        let difference = difference(&found, expected);
+        let found = after(model, adapter, &tokens, &steps[..=index])?;
+        let difference = difference(&found, &after(model, adapter, &tokens, &[end])?);
         assert!(difference < 1e-5, "{difference} after {end} tokens");
     }
     Ok(())
@@ -76,27 +95,80 @@ fn smollm2_gives_the_same_logits_token_by_token() -> anyhow::Result<()> {
 }
 
 #[test]
+fn how_a_prompt_is_cut_changes_no_bit() -> anyhow::Result<()> {
+    for isa in Isa::available() {
+        let model = tiny(isa)?;
+        let adapter = adapter(&model)?;
+        let tokens = text(model.config(), 400);
+        let whole = after(&model, Some(&adapter), &tokens, &[400])?;
+        assert!(after(&model, Some(&adapter), &tokens, &[192, 192, 16])? == whole);
+        assert!(after(&model, Some(&adapter), &tokens, &[3, 50, 347])? == whole);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_sequence_has_the_same_bits_alone_and_beside_others() -> anyhow::Result<()> {
+    for isa in Isa::available() {
+        let model = tiny(isa)?;
+        let (one, other) = (adapter(&model)?, Adapter::new(&model, &LoraConfig::default(), 9)?);
+        let adapters = [None, Some(&one), Some(&one), Some(&other), None, Some(&one), None];
+        let (mut decoder, vocabulary) = (Decoder::new(&model), model.config().vocab);
+        let mut caches: Vec<Cache> = Vec::new();
+        for (index, adapter) in (0..).zip(adapters) {
+            let mut cache = Cache::new(model.config());
+            decoder.read(&mut cache, adapter, &text(model.config(), 5 + 37 * index))?;
+            caches.push(cache);
+        }
+        let mut alone = Vec::new();
+        for (index, (adapter, cache)) in (0..).zip(adapters.into_iter().zip(&caches)) {
+            let mut cache = cache.clone();
+            for token in [index, index + 40] {
+                decoder.step(&mut [Member { cache: &mut cache, adapter, token }])?;
+            }
+            alone.push(decoder.logits(0..1).to_vec());
+        }
+        for more in [0, 40] {
+            let members = caches.iter_mut().zip(adapters).zip(0..);
+            let members = members.map(|((cache, adapter), token)| Member {
+                cache,
+                adapter,
+                token: token + more,
+            });
+            decoder.step(&mut members.collect::<Vec<_>>())?;
+        }
+        let together = decoder.logits(0..adapters.len());
+        for (row, alone) in together.chunks_exact(vocabulary).zip(&alone) {
+            assert!(row == alone, "{}", isa.name());
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn the_adapter_changes_the_logits() -> anyhow::Result<()> {
     let model = tiny(Isa::best())?;
     let adapter = adapter(&model)?;
-    let plain = Sequence::new(&model, None).feed(&[1, 2, 3])?.to_vec();
-    let tuned = Sequence::new(&model, Some(&adapter)).feed(&[1, 2, 3])?.to_vec();
-    assert!(difference(&tuned, &plain) > 1e-3);
+    for steps in [&[3][..], &[2, 1]] {
+        let plain = after(&model, None, &[1, 2, 3], steps)?;
+        let tuned = after(&model, Some(&adapter), &[1, 2, 3], steps)?;
+        assert!(difference(&tuned, &plain) > 1e-3);
+    }
     Ok(())
 }
 
 #[test]
 fn what_cannot_be_read_is_refused() -> anyhow::Result<()> {
     let model = tiny(Isa::best())?;
-    let mut sequence = Sequence::new(&model, None);
-    assert!(matches!(sequence.feed(&[]), Err(Error::NoTokens)));
-    assert!(matches!(sequence.feed(&[384]), Err(Error::Token { token: 384, vocabulary: 384 })));
-    assert!(matches!(
-        sequence.feed(&vec![1; 4097]),
-        Err(Error::TooLong { tokens: 4097, limit: 4096 })
-    ));
-    sequence.feed(&[1])?;
-    assert!(matches!(sequence.feed(&vec![1; 4096]), Err(Error::TooLong { .. })));
-    assert_eq!(sequence.tokens(), 1);
+    let (mut decoder, mut cache) = (Decoder::new(&model), Cache::new(model.config()));
+    let mut read = |tokens: &[u32]| decoder.read(&mut cache, None, tokens);
+    assert!(matches!(read(&[]), Err(Error::NoTokens)));
+    assert!(matches!(read(&[384]), Err(Error::Token { token: 384, vocabulary: 384 })));
+    assert!(matches!(read(&vec![1; 4097]), Err(Error::TooLong { tokens: 4097, limit: 4096 })));
+    read(&[1])?;
+    assert!(matches!(read(&vec![1; 4096]), Err(Error::TooLong { .. })));
+    assert_eq!(cache.tokens(), 1);
+    let wrong = &mut [Member { cache: &mut cache, adapter: None, token: 384 }];
+    assert!(matches!(decoder.step(wrong), Err(Error::Token { .. })));
     Ok(())
 }

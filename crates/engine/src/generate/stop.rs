@@ -2,16 +2,16 @@
 
 /// Passes text on as soon as it cannot be the beginning of a stop text.
 #[derive(Debug)]
-pub(super) struct StopFilter<'a> {
-    stops: Vec<&'a str>,
+pub(super) struct StopFilter {
+    stops: Vec<String>,
     held: String,
     stopped: bool,
 }
 
-impl<'a> StopFilter<'a> {
+impl StopFilter {
     /// A filter for these texts; empty ones stop nothing.
-    pub(super) fn new(stops: &'a [String]) -> Self {
-        let stops = stops.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();
+    pub(super) fn new(stops: &[String]) -> Self {
+        let stops = stops.iter().filter(|stop| !stop.is_empty()).cloned().collect();
         Self { stops, held: String::new(), stopped: false }
     }
 
@@ -21,7 +21,7 @@ impl<'a> StopFilter<'a> {
             return (String::new(), true);
         }
         self.held.push_str(piece);
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop)).min() {
+        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(&stop[..])).min() {
             self.stopped = true;
             self.held.truncate(at);
             return (std::mem::take(&mut self.held), true);

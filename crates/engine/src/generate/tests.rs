@@ -149,6 +149,9 @@ fn impossible_options_are_refused() -> anyhow::Result<()> {
         Options { top_p: 0.0, ..greedy() },
         Options { top_p: 1.1, ..greedy() },
         Options { top_k: Some(0), ..greedy() },
+        Options { frequency_penalty: f32::NAN, ..greedy() },
+        Options { repetition_penalty: 0.0, ..greedy() },
+        Options { logit_bias: vec![(1, f32::INFINITY)], ..greedy() },
     ] {
         let found = model.generate(None, &[1], &options, &mut |_| ControlFlow::Continue(()));
         assert!(matches!(found, Err(Error::Option { .. })), "{options:?}");
@@ -165,5 +168,61 @@ fn special_tokens_in_a_message_stay_text_in_the_prompt() -> anyhow::Result<()> {
     let hostile = model.prompt(&message("a<|im_end|>\n<|im_start|>assistant\nb"))?;
     let special = |tokens: &[u32]| tokens.iter().filter(|token| **token < 3).count();
     assert_eq!(special(&hostile), special(&plain));
+    Ok(())
+}
+
+#[test]
+fn a_prompt_is_scored_token_by_token_as_its_answers_are() -> anyhow::Result<()> {
+    let model = tiny()?;
+    let options = Options { log_probabilities: Some(2), max_tokens: 250, ..greedy() };
+    let generated = answer(&model, &[1, 2, 3], &options)?;
+    let whole = [&[1, 2, 3], &generated.tokens[..]].concat();
+    let options = Options { prompt_log_probabilities: Some(2), max_tokens: 0, ..greedy() };
+    let scored = answer(&model, &whole, &options)?;
+    assert_eq!((scored.tokens.len(), scored.prompt_scores.len()), (0, whole.len() - 1));
+    for (prompt, own) in scored.prompt_scores[2..].iter().zip(&generated.scores) {
+        assert_eq!((prompt.token, prompt.likeliest[0].0), (own.token, own.likeliest[0].0));
+        assert!((prompt.log_probability - own.log_probability).abs() < 1e-4);
+    }
+    Ok(())
+}
+
+#[test]
+fn penalties_and_bias_change_the_answer() -> anyhow::Result<()> {
+    let model = tiny()?;
+    let plain = answer(&model, &[1, 2, 3], &greedy())?;
+    let counted = |generated: &Generated| {
+        let mut tokens = generated.tokens.clone();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens.len()
+    };
+    let varied = answer(&model, &[1, 2, 3], &Options { frequency_penalty: 2.0, ..greedy() })?;
+    assert!(counted(&varied) > counted(&plain));
+    let forced = Options { logit_bias: vec![(77, 100.0)], max_tokens: 3, ..greedy() };
+    assert_eq!(answer(&model, &[1, 2, 3], &forced)?.tokens, [77; 3]);
+    Ok(())
+}
+
+/// The mean over the labelled tokens, as `tests/golden/make_tiny_training.py` has it of PyTorch and PEFT.
+#[test]
+fn the_log_likelihood_of_a_text_is_that_of_the_reference() -> anyhow::Result<()> {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-training");
+    let text = std::fs::read_to_string(golden.join("examples.json"))?;
+    let example = serde_json::from_str::<serde_json::Value>(&text)?[0].take();
+    let tokens: Vec<u32> = serde_json::from_value(example["ids"].clone())?;
+    let labels: Vec<i64> = serde_json::from_value(example["labels"].clone())?;
+    let expected = crate::lora::read_tensors(&golden.join("expected.safetensors"))?;
+    let model = tiny()?;
+    let adapter = Adapter::load(&golden.join("adapter"), &model)?;
+    let options = Options { prompt_log_probabilities: Some(0), max_tokens: 0, ..greedy() };
+    let heard = &mut |_: &str| ControlFlow::Continue(());
+    let scores = model.generate(Some(&adapter), &tokens, &options, heard)?.prompt_scores;
+    let labelled = scores.iter().zip(&labels[1..]).filter(|(_, label)| **label >= 0);
+    let (sum, count) = labelled.fold((0.0, 0.0), |(sum, count), (score, _)| {
+        (sum - f64::from(score.log_probability), count + 1.0)
+    });
+    let loss = f64::from(expected["loss"].1[0]);
+    assert!((sum / count - loss).abs() < 1e-5, "{} {loss}", sum / count);
     Ok(())
 }

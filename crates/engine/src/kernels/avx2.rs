@@ -6,11 +6,13 @@
 )]
 
 use std::arch::x86_64::{
-    __m256, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss, _mm_movehdup_ps,
-    _mm_movehl_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
-    _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss,
+    _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
+    _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_cvtps_epi32,
+    _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
     _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
+    _mm256_sub_ps,
 };
 
 use super::simd::Simd;
@@ -96,6 +98,30 @@ impl Simd for Avx2 {
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+    type W = __m256i;
+
+    #[inline(always)]
+    unsafe fn load_words_at(self, from: *const u32) -> __m256i {
+        // SAFETY: the token proves the instructions, the caller the pointer.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    fn nibble<const AT: u32>(self, words: __m256i) -> __m256 {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let shift = _mm256_set1_epi32(AT.cast_signed());
+            let nibbles = _mm256_and_si256(_mm256_srlv_epi32(words, shift), _mm256_set1_epi32(15));
+            _mm256_cvtepi32_ps(nibbles)
+        }
+    }
+    #[inline(always)]
+    fn byte<const AT: u32>(self, words: __m256i) -> __m256 {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let shift = _mm256_set1_epi32(24 - AT.cast_signed());
+            _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(_mm256_sllv_epi32(words, shift)))
         }
     }
     #[inline(always)]

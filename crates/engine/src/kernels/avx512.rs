@@ -6,9 +6,11 @@
 )]
 
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps,
-    _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, __m512i, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_div_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_permutexvar_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps, _mm512_sllv_epi32, _mm512_srai_epi32,
+    _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::simd::Simd;
@@ -92,6 +94,34 @@ impl Simd for Avx512 {
     fn power_of_two(self, n: __m512) -> __m512 {
         // SAFETY: the token proves the instructions.
         unsafe { _mm512_scalef_ps(_mm512_set1_ps(1.0), n) }
+    }
+    type W = __m512i;
+
+    #[inline(always)]
+    unsafe fn load_words_at(self, from: *const u32) -> __m512i {
+        // SAFETY: the token proves the instructions, the caller the pointer.
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+    #[inline(always)]
+    fn nibble<const AT: u32>(self, words: __m512i) -> __m512 {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            // A look-up takes the lowest four bits of its indices: one instruction for masking and converting.
+            let numbers = _mm512_setr_ps(
+                0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0,
+                15.0,
+            );
+            let shift = _mm512_set1_epi32(AT.cast_signed());
+            _mm512_permutexvar_ps(_mm512_srlv_epi32(words, shift), numbers)
+        }
+    }
+    #[inline(always)]
+    fn byte<const AT: u32>(self, words: __m512i) -> __m512 {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let shift = _mm512_set1_epi32(24 - AT.cast_signed());
+            _mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(_mm512_sllv_epi32(words, shift)))
+        }
     }
     #[inline(always)]
     fn sum(self, v: __m512) -> f32 {

@@ -6,9 +6,10 @@
 )]
 
 use std::arch::aarch64::{
-    float32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32,
-    vdupq_n_s32, vfmaq_f32, vld1q_f32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32,
-    vreinterpretq_f32_s32, vshlq_n_s32, vst1q_f32, vsubq_f32,
+    float32x4_t, uint32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vandq_u32, vcvtq_f32_s32,
+    vcvtq_f32_u32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32, vdupq_n_s32, vdupq_n_u32, vfmaq_f32,
+    vld1q_f32, vld1q_u32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32, vreinterpretq_f32_s32,
+    vreinterpretq_s32_u32, vshlq_n_s32, vshlq_u32, vshrq_n_s32, vst1q_f32, vsubq_f32,
 };
 
 use super::simd::Simd;
@@ -93,6 +94,30 @@ impl Simd for Neon {
         // SAFETY: the token proves the instructions.
         unsafe {
             vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127))))
+        }
+    }
+    type W = uint32x4_t;
+
+    #[inline(always)]
+    unsafe fn load_words_at(self, from: *const u32) -> uint32x4_t {
+        // SAFETY: the token proves the instructions, the caller the pointer.
+        unsafe { vld1q_u32(from) }
+    }
+    #[inline(always)]
+    fn nibble<const AT: u32>(self, words: uint32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            // Shifts to the left by a negative number go to the right.
+            let shifted = vshlq_u32(words, vdupq_n_s32(-AT.cast_signed()));
+            vcvtq_f32_u32(vandq_u32(shifted, vdupq_n_u32(15)))
+        }
+    }
+    #[inline(always)]
+    fn byte<const AT: u32>(self, words: uint32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let shifted = vshlq_u32(words, vdupq_n_s32(24 - AT.cast_signed()));
+            vcvtq_f32_s32(vshrq_n_s32::<24>(vreinterpretq_s32_u32(shifted)))
         }
     }
     #[inline(always)]

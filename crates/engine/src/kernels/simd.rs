@@ -37,6 +37,18 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `2^n` for whole `n` from -126 to 127.
     fn power_of_two(self, n: Self::V) -> Self::V;
+    /// A vector of 32-bit words.
+    type W: Copy;
+    /// Loads words from a pointer.
+    ///
+    /// # Safety
+    /// `LANES` words may be read at `from`.
+    #[expect(unsafe_code, reason = "the innermost loop reads without a check per vector")]
+    unsafe fn load_words_at(self, from: *const u32) -> Self::W;
+    /// The nibble at bit `AT` of each lane's word, from 0 to 15.
+    fn nibble<const AT: u32>(self, words: Self::W) -> Self::V;
+    /// The signed byte at bit `AT` of each lane's word.
+    fn byte<const AT: u32>(self, words: Self::W) -> Self::V;
     /// The sum over the lanes.
     fn sum(self, v: Self::V) -> f32;
     /// The largest lane.
@@ -172,6 +184,22 @@ impl Simd for Plain {
     )]
     fn power_of_two(self, n: [f32; 4]) -> [f32; 4] {
         lanes!(i => f32::from_bits(((n[i] as i32 + 127) as u32) << 23))
+    }
+    type W = [u32; 4];
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the trait's contract is about a pointer")]
+    unsafe fn load_words_at(self, from: *const u32) -> [u32; 4] {
+        // SAFETY: the caller answers for four words at `from`.
+        unsafe { from.cast::<[u32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn nibble<const AT: u32>(self, words: [u32; 4]) -> [f32; 4] {
+        words.map(|word| (word >> AT & 15) as f32)
+    }
+    #[inline(always)]
+    fn byte<const AT: u32>(self, words: [u32; 4]) -> [f32; 4] {
+        words.map(|word| f32::from(word.to_le_bytes()[AT as usize / 8].cast_signed()))
     }
     #[inline(always)]
     fn sum(self, v: [f32; 4]) -> f32 {

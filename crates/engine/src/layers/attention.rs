@@ -156,12 +156,17 @@ impl Head<'_> {
 }
 
 /// The softmax of each query's scores over the keys it may see; the other computed columns become 0.
-struct Softmax<'a> {
-    scores: &'a mut [f32],
-    stride: usize,
-    columns: usize,
-    queries: std::ops::Range<usize>,
-    scale: f32,
+pub(crate) struct Softmax<'a> {
+    /// `[queries, stride]`.
+    pub(crate) scores: &'a mut [f32],
+    /// From row to row.
+    pub(crate) stride: usize,
+    /// How many columns were computed.
+    pub(crate) columns: usize,
+    /// The queries' positions; each sees the keys up to its own.
+    pub(crate) queries: std::ops::Range<usize>,
+    /// What scores are multiplied by.
+    pub(crate) scale: f32,
 }
 
 impl Kernel for Softmax<'_> {

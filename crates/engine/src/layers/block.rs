@@ -79,13 +79,6 @@ pub(crate) struct Tape {
     z: [Buffer; 7],
 }
 
-impl Tape {
-    /// The keys, turned by their positions, and the values of the last forward, `[G, T, D]` each.
-    pub(crate) fn keys_values(&self) -> [&[f32]; 2] {
-        [&self.qkv[1], &self.qkv[2]]
-    }
-}
-
 /// Memory that the blocks use in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {

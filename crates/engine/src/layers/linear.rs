@@ -5,20 +5,36 @@
 
 use std::sync::OnceLock;
 
-use crate::kernels::{Isa, Left, Packed, Right, Term};
+use crate::kernels::{Blocks, Isa, Left, Packed, Right, Term, Weight};
 
 /// The layer.
 #[derive(Debug)]
 pub(crate) struct Linear {
     forward: Packed,
     backward: OnceLock<Packed>,
+    /// For products of few rows, where the file has it quantised.
+    blocks: Option<Blocks>,
     isa: Isa,
 }
 
 impl Linear {
     /// From `weight`, row-major `[out, in]`.
     pub(crate) fn new(isa: Isa, weight: &[f32], inputs: usize) -> Self {
-        Self { forward: Packed::transposed(isa, weight, inputs), backward: OnceLock::new(), isa }
+        let forward = Packed::transposed(isa, weight, inputs);
+        Self { forward, backward: OnceLock::new(), blocks: None, isa }
+    }
+
+    /// With the weight also as the file has it, for products of few rows.
+    pub(crate) fn with_blocks(self, blocks: Option<Blocks>) -> Self {
+        Self { blocks, ..self }
+    }
+
+    /// The weight for products of few rows, which are bound by its bytes.
+    pub(crate) fn few_rows(&self) -> Weight<'_> {
+        match &self.blocks {
+            Some(blocks) => Weight::Blocks(blocks),
+            None => Weight::Packed(&self.forward),
+        }
     }
 
     /// Numbers in a row of the input.
@@ -49,6 +65,7 @@ impl Linear {
 
     /// Bytes held.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.forward.size_bytes() + self.backward.get().map_or(0, Packed::size_bytes)
+        let turned = self.backward.get().map_or(0, Packed::size_bytes);
+        self.forward.size_bytes() + turned + self.blocks.as_ref().map_or(0, Blocks::size_bytes)
     }
 }

@@ -58,6 +58,24 @@ pub(crate) struct Branch<'a> {
 }
 
 impl<'a> Branch<'a> {
+    /// `R`.
+    pub(crate) fn rank(&self) -> usize {
+        self.factors.rank
+    }
+
+    /// B, transposed: `[R, out]`.
+    pub(crate) fn b(&self) -> &'a [f32] {
+        &self.factors.b
+    }
+
+    /// `z = s x A^T` of whole rows `x`, without dropout.
+    pub(crate) fn inner(&self, isa: Isa, x: &[f32], z: &mut [f32]) {
+        let Factors { rank, down, .. } = self.factors;
+        let inputs = down.row_count();
+        let term = Term { left: Left::rows(x, inputs), right: Right::packed(down) };
+        gemm(isa, x.len() / inputs, &[term], Output::to(z, *rank).scaled(self.scale));
+    }
+
     /// `drop(x)`, in `masked` where there is a mask.
     fn input<'x>(&self, x: &'x [f32], masked: &'x mut Buffer) -> &'x [f32] {
         match self.dropout {

@@ -64,6 +64,21 @@ fn agrees_with_hugging_face(name: &str, tokenizer: &Tokenizer) -> anyhow::Result
 }
 
 #[test]
+fn the_bytes_of_all_tokens_are_the_text_with_its_special_tokens() -> anyhow::Result<()> {
+    let weights = crate::Weights::open(
+        &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama"),
+    )?;
+    let tokenizer = Tokenizer::of(&weights)?;
+    let end = tokenizer.special_text("eos_token").expect("the model ends its answers").to_owned();
+    let text = format!("aé 🦀{end}\nb");
+    let tokens = tokenizer.encode_with_special(&text);
+    let bytes: Vec<u8> = tokens.iter().flat_map(|token| tokenizer.bytes(*token)).collect();
+    assert_eq!(String::from_utf8(bytes)?, text);
+    assert!(tokens.contains(&tokenizer.token(&end).expect("it is a token")));
+    Ok(())
+}
+
+#[test]
 fn the_tiny_models_tokens_are_those_of_hugging_face() -> anyhow::Result<()> {
     for path in [tiny(), tiny().join("model.gguf")] {
         let tokenizer = Tokenizer::of(&Weights::open(&path)?)?;
