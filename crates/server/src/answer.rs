@@ -1,74 +1,143 @@
-//! Answers: one generation on a blocking thread, its text handed over piece by piece.
+//! Answers: prompts made ready, brought to the model's desk in turn, their text handed over piece by piece.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use engine::generate::{Finish, Generated, Options};
-use engine::{Adapter, Model};
-use tokio::sync::{mpsc, oneshot};
-use wire::FinishReason;
+use engine::generate::Request;
+use engine::{Adapter, ChatMessage, Model};
+use tokio::sync::mpsc;
 
 use crate::Error;
-use crate::chat::{Question, Sampling};
+use crate::desk::{Order, Piece, Pieces};
 use crate::fault::Fault;
-use crate::queue::Turn;
+use crate::queue::{Place, Turn};
+use crate::sampling::Sampling;
 use crate::state::State;
 use crate::store::models::{self, TunedModel};
 
-/// What a generation tells: text, and at last how it ended.
+/// What is asked of a model.
 #[derive(Debug)]
-pub(crate) enum Piece {
-    Text(String),
-    Ended { finish: FinishReason, completion_tokens: u64 },
-    Failed(Fault),
+pub(crate) struct Ask {
+    pub(crate) model: String,
+    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) sampling: Sampling,
+    /// How many of the likeliest tokens to tell beside each of a prompt; none tells nothing of them.
+    pub(crate) prompt_scores: Option<usize>,
 }
 
-/// An answer under way; dropping it stops the generation.
+/// What an answer goes on from.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) prompt_tokens: u64,
+pub(crate) enum Prompt {
+    /// A conversation.
+    Messages(Vec<ChatMessage>),
+    /// A text, in which special tokens may be written out.
+    Text(String),
+    /// Tokens as they are.
+    Tokens(Vec<u32>),
+}
+
+impl Prompt {
+    /// The parameter that it came by.
+    fn parameter(&self) -> &'static str {
+        match self {
+            Self::Messages(_) => "messages",
+            Self::Text(_) | Self::Tokens(_) => "prompt",
+        }
+    }
+
+    fn tokens(&self, model: &Model) -> Result<Vec<u32>, Fault> {
+        match self {
+            Self::Messages(messages) => model.prompt(messages).map_err(refused),
+            Self::Text(text) => Ok(model.tokenizer().encode_with_special(text)),
+            Self::Tokens(tokens) => Ok(tokens.clone()),
+        }
+    }
+}
+
+/// Answers under way; dropping them stops the generation.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) model: Arc<Model>,
+    /// The tokens of each prompt.
+    pub(crate) prompts: Vec<Vec<u32>>,
     /// Names the weights that answer.
     pub(crate) fingerprint: String,
-    // Unbounded, so that a client who reads slowly does not hold the model; an answer is bounded by the context.
-    pub(crate) pieces: mpsc::UnboundedReceiver<Piece>,
+    /// With the place of the prompt that each is about.
+    pub(crate) pieces: mpsc::UnboundedReceiver<(usize, Piece)>,
 }
 
-/// Waits for a turn, and then until the prompt is accepted.
-pub(crate) async fn begin(state: &Arc<State>, question: Question) -> Result<Answer, Fault> {
-    let source = source(state, &question.model).await?;
-    let weights = state.shelf.base(&source.base).map_or("", |base| base.sha256.as_str());
-    let fingerprint = format!("fp_{}", weights.get(..10).unwrap_or(weights));
-    let turn = state.queue.turn().await?;
-    let (begun, accepted) = oneshot::channel();
-    let (sender, pieces) = mpsc::unbounded_channel();
-    let work = Work { state: Arc::clone(state), source, question, pieces: sender };
-    tokio::task::spawn_blocking(move || {
-        let _turn: Turn = turn;
-        match work.prepare() {
-            Ok(prepared) => {
-                // Where nobody waits any more, the first piece finds that out too.
-                let _ = begun.send(Ok(prepared.prompt.len()));
-                work.state.answering.install(|| work.generate(&prepared));
-            }
-            Err(fault) => drop(begun.send(Err(fault))),
-        }
-    });
-    let prompt_tokens = accepted.await.unwrap_or_else(|_| Err(broken()))?;
-    Ok(Answer { prompt_tokens: prompt_tokens as u64, fingerprint, pieces })
+impl Answers {
+    /// Tokens of all prompts.
+    pub(crate) fn prompt_tokens(&self) -> u64 {
+        self.prompts.iter().map(|prompt| prompt.len() as u64).sum()
+    }
+
+    /// The next piece; a generation that ends without a word, as after a panic, is a failure.
+    pub(crate) async fn next(&mut self) -> (usize, Piece) {
+        self.pieces.recv().await.unwrap_or_else(|| (0, Piece::Failed(broken())))
+    }
 }
 
-/// The failure of a generation that ended without a word, as after a panic.
-pub(crate) fn broken() -> Fault {
+fn broken() -> Fault {
     Fault::internal(&std::io::Error::other("a generation broke off"))
 }
 
+/// Checks the prompts and waits for the first one's turn.
+pub(crate) async fn begin(state: &Arc<State>, ask: Ask) -> Result<Answers, Fault> {
+    let source = source(state, &ask.model).await?;
+    let weights = state.shelf.base(&source.base).map_or("", |base| base.sha256.as_str());
+    let fingerprint = format!("fp_{}", weights.get(..10).unwrap_or(weights));
+    let place = state.queue.place()?;
+    let preparing = Arc::clone(state);
+    let prepared = tokio::task::spawn_blocking(move || prepare(&preparing, &source, &ask)).await;
+    let (model, requests) = prepared.unwrap_or_else(|_| Err(broken()))?;
+    let prompts = requests.iter().map(|request| request.prompt.clone()).collect();
+    let first = place.turn(requests.first().map_or(1, |request| request.answers)).await?;
+    let (sender, pieces) = mpsc::unbounded_channel();
+    let work = Work { state: Arc::clone(state), model: Arc::clone(&model), place, sender };
+    tokio::spawn(work.hand_all(first, requests));
+    Ok(Answers { model, prompts, fingerprint, pieces })
+}
+
+/// A request's prompts on their way to the desk.
+struct Work {
+    state: Arc<State>,
+    model: Arc<Model>,
+    place: Arc<Place>,
+    sender: Pieces,
+}
+
+impl Work {
+    /// Hands over one prompt after the other, each in its turn, so that a request of many leaves room for the others.
+    async fn hand_all(self, first: Turn, requests: Vec<Request<Arc<Adapter>>>) {
+        let mut turn = Some(first);
+        for (prompt, request) in requests.into_iter().enumerate() {
+            let next = if let Some(turn) = turn.take() {
+                Ok(turn)
+            } else {
+                tokio::select! {
+                    next = self.place.turn(request.answers) => next,
+                    () = self.sender.closed() => return,
+                }
+            };
+            match next {
+                Ok(turn) => {
+                    let order = Order { request, prompt, pieces: self.sender.clone(), turn };
+                    self.state.desks.hand(&self.model, order);
+                }
+                Err(fault) => return drop(self.sender.send((prompt, Piece::Failed(fault)))),
+            }
+        }
+    }
+}
+
 /// The weights that a model's name stands for.
-struct Source {
-    base: String,
+pub(crate) struct Source {
+    pub(crate) base: String,
     tuned: Option<TunedModel>,
 }
 
-async fn source(state: &State, name: &str) -> Result<Source, Fault> {
+/// Finds what `name` stands for.
+pub(crate) async fn source(state: &State, name: &str) -> Result<Source, Fault> {
     if state.shelf.base(name).is_some() {
         return Ok(Source { base: name.to_owned(), tuned: None });
     }
@@ -85,68 +154,62 @@ async fn source(state: &State, name: &str) -> Result<Source, Fault> {
     Ok(Source { base: tuned.base.clone(), tuned: Some(tuned) })
 }
 
-struct Work {
-    state: Arc<State>,
-    source: Source,
-    question: Question,
-    pieces: mpsc::UnboundedSender<Piece>,
+type Prepared = (Arc<Model>, Vec<Request<Arc<Adapter>>>);
+
+fn prepare(state: &State, source: &Source, ask: &Ask) -> Result<Prepared, Fault> {
+    let (model, adapter) = load(state, source).map_err(|error| Fault::internal(&error))?;
+    let prompts = ask.prompts.iter().map(|prompt| {
+        let tokens = prompt.tokens(&model)?;
+        let max_tokens = room(&model, (prompt.parameter(), &tokens), &ask.sampling)?;
+        Ok(Request {
+            adapter: adapter.clone(),
+            prompt: tokens,
+            options: ask.sampling.options(max_tokens, ask.prompt_scores),
+            answers: ask.sampling.answers,
+        })
+    });
+    let requests = prompts.collect::<Result<_, Fault>>()?;
+    Ok((model, requests))
 }
 
-struct Prepared {
-    model: Arc<Model>,
-    adapter: Option<Arc<Adapter>>,
-    prompt: Vec<u32>,
-    options: Options,
+/// How many tokens an answer may have.
+fn room(
+    model: &Model,
+    (parameter, tokens): (&str, &[u32]),
+    sampling: &Sampling,
+) -> Result<usize, Fault> {
+    let config = model.config();
+    let context = config.max_positions;
+    let room = context.saturating_sub(tokens.len());
+    let fits = tokens.len() <= context && (room > 0 || sampling.max_tokens == Some(0));
+    if !fits || sampling.max_tokens.is_some_and(|most| most > context) {
+        let message = format!(
+            "This model's maximum context length is {context} tokens, and your {parameter} resulted in {} tokens",
+            tokens.len()
+        );
+        return Err(Fault::invalid(message).param(parameter).code("context_length_exceeded"));
+    }
+    if tokens.is_empty() {
+        return Err(Fault::invalid_value(parameter, format!("'{parameter}' has no tokens")));
+    }
+    if tokens.iter().any(|token| *token as usize >= config.vocab) {
+        let message = format!("'{parameter}' has a token that the model does not have");
+        return Err(Fault::invalid_value(parameter, message));
+    }
+    Ok(sampling.max_tokens.unwrap_or(room).min(room))
 }
 
-impl Work {
-    fn prepare(&self) -> Result<Prepared, Fault> {
-        let (model, adapter) = self.load().map_err(|error| Fault::internal(&error))?;
-        let prompt = model.prompt(&self.question.messages).map_err(refused)?;
-        let context = model.config().max_positions;
-        let sampling = &self.question.sampling;
-        let room = context.saturating_sub(prompt.len());
-        if room == 0 || sampling.max_tokens.is_some_and(|most| most > context) {
-            let message = format!(
-                "This model's maximum context length is {context} tokens, and your messages resulted in {} tokens",
-                prompt.len()
-            );
-            return Err(Fault::invalid(message).param("messages").code("context_length_exceeded"));
-        }
-        let max_tokens = sampling.max_tokens.unwrap_or(room).min(room);
-        Ok(Prepared { model, adapter, prompt, options: options(sampling, max_tokens) })
-    }
-
-    fn load(&self) -> Result<(Arc<Model>, Option<Arc<Adapter>>), Error> {
-        let models = &self.state.shelf;
-        let model = models.model(&self.source.base)?;
-        let folder = self.state.folder.adapters();
-        let tuned = self.source.tuned.as_ref();
-        let adapter = tuned.map(|tuned| models.adapter(tuned, &folder, &model)).transpose()?;
-        Ok((model, adapter))
-    }
-
-    fn generate(&self, prepared: &Prepared) {
-        let Prepared { model, adapter, prompt, options } = prepared;
-        let mut on_text = |text: &str| {
-            let unheard = self.pieces.is_closed()
-                || !text.is_empty() && self.pieces.send(Piece::Text(text.to_owned())).is_err();
-            if unheard || self.state.is_hushed() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let end = match model.generate(adapter.as_deref(), prompt, options, &mut on_text) {
-            Ok(generated) => end(&generated),
-            Err(error) => Piece::Failed(Fault::internal(&error)),
-        };
-        // Nobody listens any more where this fails.
-        let _ = self.pieces.send(end);
-    }
+/// Loads what answers, where it is not loaded yet; blocks.
+fn load(state: &State, source: &Source) -> Result<(Arc<Model>, Option<Arc<Adapter>>), Error> {
+    let model = state.shelf.model(&source.base)?;
+    let folder = state.folder.adapters();
+    let tuned = source.tuned.as_ref();
+    let adapter = tuned.map(|tuned| state.shelf.adapter(tuned, &folder, &model)).transpose()?;
+    Ok((model, adapter))
 }
 
-fn refused(error: engine::Error) -> Fault {
+/// A conversation that the model's template does not take is the client's fault.
+pub(crate) fn refused(error: engine::Error) -> Fault {
     match error {
         engine::Error::Template { .. } => Fault::invalid_value(
             "messages",
@@ -154,26 +217,4 @@ fn refused(error: engine::Error) -> Fault {
         ),
         error => Fault::internal(&error),
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the engine samples in f32")]
-fn options(sampling: &Sampling, max_tokens: usize) -> Options {
-    Options {
-        max_tokens,
-        temperature: sampling.temperature as f32,
-        // Of a share of nothing the likeliest token is left, which a share of nearly nothing says as well.
-        top_p: (sampling.top_p as f32).max(f32::MIN_POSITIVE),
-        seed: sampling.seed,
-        stop: sampling.stop.clone(),
-        ..Options::default()
-    }
-}
-
-fn end(generated: &Generated) -> Piece {
-    let finish = match generated.finish {
-        Finish::Stop => FinishReason::Stop,
-        Finish::Length => FinishReason::Length,
-        _ => return Piece::Failed(Fault::stopping()),
-    };
-    Piece::Ended { finish, completion_tokens: generated.tokens.len() as u64 }
 }

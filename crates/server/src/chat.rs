@@ -2,34 +2,19 @@
 
 use engine::ChatMessage;
 use serde_json::Value;
-use wire::{ChatRequest, Content, Role};
+use wire::{ChatRequest, Content, Role, StreamOptions};
 
+use crate::answer::{Ask, Prompt};
 use crate::fault::Fault;
+use crate::sampling::{HasNoEffect, Sampling, Wishes, is_empty, refuse, saturated};
 
 /// A request that can be answered.
 #[derive(Debug)]
 pub(crate) struct Question {
-    pub(crate) model: String,
-    pub(crate) messages: Vec<ChatMessage>,
-    pub(crate) sampling: Sampling,
+    pub(crate) ask: Ask,
     pub(crate) stream: bool,
     pub(crate) include_usage: bool,
 }
-
-/// How to draw the answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Sampling {
-    pub(crate) temperature: f64,
-    pub(crate) top_p: f64,
-    /// The most tokens; without it, what the context still holds.
-    pub(crate) max_tokens: Option<usize>,
-    pub(crate) seed: u64,
-    pub(crate) stop: Vec<String>,
-}
-
-/// Parameters of the dialect that change nothing in an answer here.
-const WITHOUT_EFFECT: [&str; 4] =
-    ["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
 
 /// Parameters of the dialect that only a value without effect is accepted for.
 const UNSUPPORTED: [(&str, HasNoEffect); 15] = [
@@ -50,73 +35,37 @@ const UNSUPPORTED: [(&str, HasNoEffect); 15] = [
     ("verbosity", |value| value == "medium"),
 ];
 
-type HasNoEffect = fn(&Value) -> bool;
-
-fn is_empty(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty)
-        || value.as_object().is_some_and(serde_json::Map::is_empty)
-}
+/// The most of the likeliest tokens that are told at each place.
+const TOP_LOGPROBS: u64 = 20;
 
 impl Question {
     /// Checks `request`; `random` is the seed where it names none.
     pub(crate) fn new(request: ChatRequest, random: u64) -> Result<Self, Fault> {
-        check_extra(&request)?;
-        let unsupported = [
-            ("logprobs", request.logprobs == Some(true)),
-            ("top_logprobs", request.top_logprobs.is_some_and(|count| count > 0)),
-            ("frequency_penalty", request.frequency_penalty.is_some_and(|penalty| penalty != 0.0)),
-            ("presence_penalty", request.presence_penalty.is_some_and(|penalty| penalty != 0.0)),
-            ("logit_bias", request.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty())),
-            ("top_k", request.top_k.is_some()),
-            ("repetition_penalty", request.repetition_penalty.is_some()),
-        ];
-        if let Some((name, _)) = unsupported.iter().find(|(_, asked)| *asked) {
-            return Err(Fault::unsupported(*name, "is not supported by this server"));
-        }
-        if request.n.is_some_and(|n| n != 1) {
-            return Err(Fault::unsupported("n", "has only the value 1 here"));
-        }
+        refuse(&request.extra, &UNSUPPORTED)?;
         let stream = request.stream.unwrap_or(false);
-        if request.stream_options.is_some() && !stream {
-            let message = "'stream_options' is only allowed when 'stream' is true";
-            return Err(Fault::invalid_value("stream_options", message));
-        }
-        let options = request.stream_options.as_ref();
         Ok(Self {
-            sampling: sampling(&request, random)?,
-            include_usage: options.and_then(|options| options.include_usage).unwrap_or(false),
+            include_usage: include_usage(stream, request.stream_options.as_ref())?,
             stream,
-            messages: messages(&request)?,
-            model: request.model,
+            ask: Ask {
+                prompts: vec![Prompt::Messages(checked_messages(&request.messages)?)],
+                sampling: sampling(&request, random)?,
+                model: request.model,
+                prompt_scores: None,
+            },
         })
     }
 }
 
-fn check_extra(request: &ChatRequest) -> Result<(), Fault> {
-    for (name, value) in &request.extra {
-        if value.is_null() || WITHOUT_EFFECT.contains(&name.as_str()) {
-            continue;
-        }
-        match UNSUPPORTED.iter().find(|(known, _)| known == name) {
-            Some((_, has_no_effect)) if has_no_effect(value) => {}
-            Some(_) => return Err(Fault::unsupported(name, "is not supported by this server")),
-            None => {
-                let name: String = name.chars().take(100).collect();
-                let message = format!("Unrecognized request argument supplied: {name}");
-                return Err(Fault::invalid(message).param(name).code("unknown_parameter"));
-            }
-        }
+/// Whether a stream is to tell the tokens used.
+pub(crate) fn include_usage(stream: bool, options: Option<&StreamOptions>) -> Result<bool, Fault> {
+    if options.is_some() && !stream {
+        let message = "'stream_options' is only allowed when 'stream' is true";
+        return Err(Fault::invalid_value("stream_options", message));
     }
-    Ok(())
+    Ok(options.and_then(|options| options.include_usage).unwrap_or(false))
 }
 
 fn sampling(request: &ChatRequest, random: u64) -> Result<Sampling, Fault> {
-    let in_range = |name: &str, value: Option<f64>, most: f64| match value {
-        Some(value) if !(0.0..=most).contains(&value) => {
-            Err(Fault::invalid_value(name, format!("'{name}' must be from 0 to {most}")))
-        }
-        value => Ok(value.unwrap_or(1.0)),
-    };
     let max_tokens = match (request.max_completion_tokens, request.max_tokens) {
         (Some(new), Some(old)) if new != old => {
             let message = "'max_tokens' and 'max_completion_tokens' differ; give only one";
@@ -128,25 +77,46 @@ fn sampling(request: &ChatRequest, random: u64) -> Result<Sampling, Fault> {
         let message = "'max_tokens' must be at least 1";
         return Err(Fault::invalid_value("max_tokens", message));
     }
-    let stop = request.stop.as_ref().map_or(&[][..], |stop| stop.texts());
-    if stop.len() > 4 || stop.iter().any(String::is_empty) {
-        let message = "'stop' must be up to 4 texts, none of them empty";
-        return Err(Fault::invalid_value("stop", message));
-    }
+    let wishes = Wishes {
+        temperature: request.temperature,
+        top_p: request.top_p,
+        top_k: request.top_k,
+        frequency_penalty: request.frequency_penalty,
+        presence_penalty: request.presence_penalty,
+        repetition_penalty: request.repetition_penalty,
+        logit_bias: request.logit_bias.as_ref(),
+        seed: request.seed,
+        stop: request.stop.as_ref(),
+        n: request.n,
+    };
     Ok(Sampling {
-        temperature: in_range("temperature", request.temperature, 2.0)?,
-        top_p: in_range("top_p", request.top_p, 1.0)?,
-        max_tokens: max_tokens.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
-        seed: request.seed.map_or(random, i64::cast_unsigned),
-        stop: stop.to_vec(),
+        max_tokens: max_tokens.map(saturated),
+        logprobs: logprobs(request)?,
+        ..wishes.checked(random)?
     })
 }
 
-fn messages(request: &ChatRequest) -> Result<Vec<ChatMessage>, Fault> {
-    if request.messages.is_empty() {
+fn logprobs(request: &ChatRequest) -> Result<Option<usize>, Fault> {
+    match (request.logprobs.unwrap_or(false), request.top_logprobs) {
+        (false, Some(1..)) => {
+            let message = "'top_logprobs' is only allowed when 'logprobs' is true";
+            Err(Fault::invalid_value("top_logprobs", message))
+        }
+        (true, Some(count)) if count > TOP_LOGPROBS => {
+            let message = format!("'top_logprobs' must be from 0 to {TOP_LOGPROBS}");
+            Err(Fault::invalid_value("top_logprobs", message))
+        }
+        (true, count) => Ok(Some(saturated(count.unwrap_or(0)))),
+        (false, _) => Ok(None),
+    }
+}
+
+/// The messages of a conversation in the engine's words.
+pub(crate) fn checked_messages(messages: &[wire::ChatMessage]) -> Result<Vec<ChatMessage>, Fault> {
+    if messages.is_empty() {
         return Err(Fault::invalid_value("messages", "'messages' must not be empty"));
     }
-    request.messages.iter().enumerate().map(|(index, message)| checked(index, message)).collect()
+    messages.iter().enumerate().map(|(index, message)| checked(index, message)).collect()
 }
 
 fn checked(index: usize, message: &wire::ChatMessage) -> Result<ChatMessage, Fault> {
@@ -194,7 +164,14 @@ mod tests {
         let body = format!(r#"{{"model":"m","messages":[{{"role":"user","content":"q"}}]{rest}}}"#);
         let request = serde_json::from_str(&body).unwrap();
         match Question::new(request, 7) {
-            Ok(question) => format!("{:?}", question.sampling),
+            Ok(question) => {
+                let Sampling {
+                    temperature, top_p, max_tokens, seed, stop, logprobs, answers, ..
+                } = question.ask.sampling;
+                format!(
+                    "{temperature} {top_p} {max_tokens:?} {seed} {stop:?} {logprobs:?} {answers}"
+                )
+            }
             Err(fault) => {
                 let error = &fault.body()["error"];
                 format!("{} {}", error["param"], error["code"])
@@ -204,24 +181,30 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_honoured_or_refused_by_name() {
-        insta::assert_snapshot!(check(""), @"Sampling { temperature: 1.0, top_p: 1.0, max_tokens: None, seed: 7, stop: [] }");
-        insta::assert_snapshot!(check(r#","max_tokens":5,"temperature":0,"top_p":0.5,"seed":3,"stop":"x""#), @r#"Sampling { temperature: 0.0, top_p: 0.5, max_tokens: Some(5), seed: 3, stop: ["x"] }"#);
-        insta::assert_snapshot!(check(r#","n":2"#), @r#""n" "unsupported_parameter""#);
+        insta::assert_snapshot!(check(""), @"1 1 None 7 [] None 1");
+        insta::assert_snapshot!(check(r#","max_tokens":5,"temperature":0,"top_p":0.5,"seed":3,"stop":"x""#), @r#"0 0.5 Some(5) 3 ["x"] None 1"#);
+        insta::assert_snapshot!(check(r#","n":17"#), @r#""n" "invalid_value""#);
         insta::assert_snapshot!(check(r#","tools":[{}]"#), @r#""tools" "unsupported_parameter""#);
-        insta::assert_snapshot!(check(r#","logprobs":true"#), @r#""logprobs" "unsupported_parameter""#);
-        insta::assert_snapshot!(check(r#","presence_penalty":0.5"#), @r#""presence_penalty" "unsupported_parameter""#);
+        insta::assert_snapshot!(check(r#","logprobs":true,"top_logprobs":3,"n":2"#), @"1 1 None 7 [] Some(3) 2");
+        insta::assert_snapshot!(check(r#","presence_penalty":2.5"#), @r#""presence_penalty" "invalid_value""#);
         insta::assert_snapshot!(check(r#","response_format":{"type":"json_object"}"#), @r#""response_format" "unsupported_parameter""#);
-        insta::assert_snapshot!(check(r#","top_k":3"#), @r#""top_k" "unsupported_parameter""#);
+        insta::assert_snapshot!(check(r#","top_k":0"#), @r#""top_k" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","top_a":3"#), @r#""top_a" "unknown_parameter""#);
+        insta::assert_snapshot!(check(r#","top_logprobs":3"#), @r#""top_logprobs" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","logprobs":true,"top_logprobs":21"#), @r#""top_logprobs" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","logit_bias":{"a":1}"#), @r#""logit_bias" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","logit_bias":{"5":101}"#), @r#""logit_bias" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","repetition_penalty":0"#), @r#""repetition_penalty" "invalid_value""#);
         insta::assert_snapshot!(check(r#","temperature":2.5"#), @r#""temperature" "invalid_value""#);
         insta::assert_snapshot!(check(r#","max_tokens":0"#), @r#""max_tokens" "invalid_value""#);
-        insta::assert_snapshot!(check(r#","stop":["a","b","c","d","e"]"#), @r#""stop" "invalid_value""#);
+        insta::assert_snapshot!(check(r#","stop":["a",""]"#), @r#""stop" "invalid_value""#);
         insta::assert_snapshot!(check(r#","stream_options":{"include_usage":true}"#), @r#""stream_options" "invalid_value""#);
     }
 
     #[test]
     fn values_without_effect_are_accepted() {
         let rest = r#","n":1,"user":"u","logprobs":false,"presence_penalty":0,"tools":[],"response_format":{"type":"text"},"store":null,"logit_bias":{}"#;
-        assert!(check(rest).starts_with("Sampling"), "{}", check(rest));
+        assert_eq!(check(rest), "1 1 None 7 [] None 1");
     }
 
     #[test]

@@ -26,7 +26,11 @@
 //! - Answers share the processor with training: they have threads of their own, so that the system divides the time
 //!   between the two, and training rests after each step for as long as the step took while someone is being answered.
 //!   An answer starts at once and takes about three times as long as on an idle machine.
-//!   Two answers are generated at once and 32 may wait; one more gets status 429 with `Retry-After`.
+//!   Eight answers are generated side by side, each token of all of them in one pass over the weights; a new one joins
+//!   at the next token, and what one answers never depends on those beside it. 64 requests may wait; one more gets status
+//!   429 with `Retry-After`. A client that hangs up stops its generation.
+//! - `top_k` and `repetition_penalty` are understood beside OpenAI's parameters; texts of `/v1/completions` and
+//!   `/tokenize` may have special tokens written out, those of messages never do; `logprobs` may be up to 20.
 //! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
 //! - Clients who are slow over a request's head or body, or open too many connections, are bounded by [`Limits`].
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
@@ -50,9 +54,13 @@ mod pace;
 mod metrics;
 mod extract;
 mod routes;
+mod sampling;
 mod chat;
+mod completion;
 mod queue;
+mod desk;
 mod answer;
+mod logprobs;
 mod rows;
 mod hyperparameters;
 mod story;

@@ -79,8 +79,8 @@ impl Default for Limits {
             slowest_bytes_per_second: 4096,
             training_bytes: 2 * 1024 * 1024 * 1024,
             unfinished_jobs: 1000,
-            answers_at_once: 2,
-            answers_waiting: 32,
+            answers_at_once: 8,
+            answers_waiting: 64,
             shutdown_grace_seconds: 10,
             checkpoint_seconds: 60,
         }

@@ -15,44 +15,43 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Queue {
     turns: Arc<Semaphore>,
+    at_once: usize,
     places: usize,
     inside: AtomicUsize,
     answering: (Mutex<usize>, Condvar),
 }
 
-/// The right to use the model, until dropped.
+/// The right to wait for turns, until dropped; one for each request.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Queue>);
+
+/// The right to have the answers to one prompt generated, until dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    queue: Arc<Queue>,
-    _place: Place,
-    _permit: OwnedSemaphorePermit,
+    place: Arc<Place>,
+    _permits: OwnedSemaphorePermit,
 }
 
-#[derive(Debug)]
-struct Place(Arc<Queue>);
-
 impl Queue {
+    /// At most `at_once` answers are generated at the same time, and `waiting` requests may wait.
     pub(crate) fn new(at_once: usize, waiting: usize) -> Self {
         let at_once = at_once.max(1);
         Self {
             turns: Arc::new(Semaphore::new(at_once)),
+            at_once,
             places: at_once.saturating_add(waiting),
             inside: AtomicUsize::new(0),
             answering: (Mutex::new(0), Condvar::new()),
         }
     }
 
-    /// Waits for a turn, first come first served.
-    pub(crate) async fn turn(self: &Arc<Self>) -> Result<Turn, Fault> {
+    /// A place in the queue, where there is one.
+    pub(crate) fn place(self: &Arc<Self>) -> Result<Arc<Place>, Fault> {
         if self.inside.fetch_add(1, Ordering::AcqRel) >= self.places {
             self.inside.fetch_sub(1, Ordering::AcqRel);
             return Err(Fault::busy(RETRY_AFTER_SECONDS));
         }
-        let place = Place(Arc::clone(self));
-        let permit = Arc::clone(&self.turns).acquire_owned().await;
-        let permit = permit.map_err(|_| Fault::stopping())?;
-        self.change_answering(|count| count + 1);
-        Ok(Turn { queue: Arc::clone(self), _place: place, _permit: permit })
+        Ok(Arc::new(Place(Arc::clone(self))))
     }
 
     /// Turns away everyone who waits, and all who come later.
@@ -74,9 +73,21 @@ impl Queue {
     }
 }
 
+impl Place {
+    /// Waits for a turn for `answers` answers, first come first served.
+    pub(crate) async fn turn(self: &Arc<Self>, answers: usize) -> Result<Turn, Fault> {
+        let count = answers.clamp(1, self.0.at_once);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let permits = Arc::clone(&self.0.turns).acquire_many_owned(count).await;
+        let permits = permits.map_err(|_| Fault::stopping())?;
+        self.0.change_answering(|count| count + 1);
+        Ok(Turn { place: Arc::clone(self), _permits: permits })
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.queue.change_answering(|count| count - 1);
+        self.place.0.change_answering(|count| count - 1);
     }
 }
 
@@ -93,15 +104,12 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded_and_a_dropped_turn_frees_its_place() {
         let queue = Arc::new(Queue::new(1, 1));
-        let first = queue.turn().await.unwrap();
+        let first = queue.place().unwrap().turn(1).await.unwrap();
         let waiting = tokio::spawn({
-            let queue = Arc::clone(&queue);
-            async move { queue.turn().await }
+            let place = queue.place().unwrap();
+            async move { place.turn(1).await }
         });
-        while queue.inside.load(Ordering::Acquire) < 2 {
-            tokio::task::yield_now().await;
-        }
-        let refused = queue.turn().await.unwrap_err();
+        let refused = queue.place().unwrap_err();
         assert_eq!(refused.body()["error"]["code"], "rate_limit_exceeded");
         drop(first);
         let second = waiting.await.unwrap().unwrap();
@@ -113,13 +121,25 @@ mod tests {
     #[tokio::test]
     async fn one_who_gives_up_waiting_leaves_no_trace() {
         let queue = Arc::new(Queue::new(1, 1));
-        let first = queue.turn().await.unwrap();
-        let mut waiting = Box::pin(queue.turn());
+        let first = queue.place().unwrap().turn(1).await.unwrap();
+        let place = queue.place().unwrap();
+        let mut waiting = Box::pin(async move { place.turn(1).await });
         assert!(futures_util::poll!(&mut waiting).is_pending());
         drop(waiting);
         assert_eq!(queue.inside.load(Ordering::Acquire), 1);
         drop(first);
         queue.close();
-        assert!(queue.turn().await.is_err());
+        assert!(queue.place().unwrap().turn(1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn several_answers_take_several_turns_and_never_more_than_there_are() {
+        let queue = Arc::new(Queue::new(3, 1));
+        let two = queue.place().unwrap().turn(2).await.unwrap();
+        let place = queue.place().unwrap();
+        let mut all = Box::pin(place.turn(9));
+        assert!(futures_util::poll!(&mut all).is_pending());
+        drop(two);
+        assert!(futures_util::poll!(&mut all).is_ready());
     }
 }

@@ -12,12 +12,14 @@ use crate::guard;
 use crate::state::State;
 
 mod chat;
+mod completions;
 mod files;
 mod form;
 mod health;
 mod jobs;
 mod metrics;
 mod models;
+mod tokens;
 mod uploads;
 
 /// What a multipart form has around its file: boundaries, headers, the other fields.
@@ -47,9 +49,13 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/fine_tuning/jobs/{id}/checkpoints", get(jobs::checkpoints))
         .route("/models", get(models::list))
         .route("/models/{id}", get(models::find).delete(models::delete))
-        .route("/chat/completions", post(chat::complete));
+        .route("/chat/completions", post(chat::complete))
+        .route("/completions", post(completions::complete))
+        .merge(tokens());
     Router::new()
         .nest("/v1", api)
+        // Beside the API too, where lm-evaluation-harness asks for them.
+        .merge(tokens())
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Fault::not_found("Unknown request URL").code("unknown_url") })
@@ -57,4 +63,11 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), guard::guard))
         .layer(guard::cross_origin(&state.allowed_origins))
         .with_state(state)
+}
+
+fn tokens() -> Router<Arc<State>> {
+    Router::new()
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
+        .route("/tokenizer_info", get(tokens::info))
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::clock::Clock;
+use crate::desk::Desks;
 use crate::folder::Folder;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -18,9 +19,7 @@ pub(crate) struct State {
     pub(crate) store: Arc<Store>,
     pub(crate) shelf: Shelf,
     pub(crate) queue: Arc<Queue>,
-    /// The threads that answers are computed on. Training has rayon's global pool: in one pool with it, each small
-    /// product of an answer would wait behind a large one of the training, and an answer would take ten times as long.
-    pub(crate) answering: rayon::ThreadPool,
+    pub(crate) desks: Desks,
     pub(crate) token: Option<Token>,
     pub(crate) limits: Limits,
     pub(crate) allowed_origins: Vec<String>,
@@ -30,7 +29,6 @@ pub(crate) struct State {
     /// When the base models came on offer, as far as their `created` goes.
     pub(crate) started_at: i64,
     stopping: AtomicBool,
-    hushed: AtomicBool,
     news: (Mutex<()>, Condvar),
 }
 
@@ -40,12 +38,9 @@ impl State {
         let path = folder.database();
         let store = Store::open(&path).map_err(|source| Error::Database { path, source })?;
         sweep::strays(&folder, &store)?;
-        let answering = rayon::ThreadPoolBuilder::new()
-            .thread_name(|index| format!("answer-{index}"))
-            .build()
-            .map_err(|error| Error::Thread { source: std::io::Error::other(error) })?;
+        let desks = Desks::new().map_err(|source| Error::Thread { source })?;
         Ok(Arc::new(Self {
-            answering,
+            desks,
             folder,
             store: Arc::new(store),
             shelf: Shelf::new(options.base_models),
@@ -61,7 +56,6 @@ impl State {
             started_at: options.clock.now(),
             clock: options.clock,
             stopping: AtomicBool::new(false),
-            hushed: AtomicBool::new(false),
             news: (Mutex::new(()), Condvar::new()),
         }))
     }
@@ -78,14 +72,9 @@ impl State {
         self.tell();
     }
 
-    /// Whether answers under way are to stop too.
-    pub(crate) fn is_hushed(&self) -> bool {
-        self.hushed.load(Ordering::Acquire)
-    }
-
     /// Tells answers under way to stop.
     pub(crate) fn hush(&self) {
-        self.hushed.store(true, Ordering::Release);
+        self.desks.hush();
     }
 
     /// Wakes whoever [waits](Self::wait_for_news): a job came, or the server stops.

@@ -18,7 +18,7 @@ pub struct TokenizeRequest {
     /// The conversation, in place of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<ChatMessage>>,
-    /// Whether the tokens that begin a text are added, where the model has such; true where nothing is said.
+    /// Whether the tokens that begin a text are added, where the model has such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add_special_tokens: Option<bool>,
     /// Whether a conversation ends with the opening of an answer; true where nothing is said.

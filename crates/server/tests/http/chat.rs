@@ -167,3 +167,64 @@ async fn too_many_at_once_are_told_to_come_back_and_a_hang_up_makes_room() -> Re
     }
     anyhow::bail!("the answer that nobody reads goes on")
 }
+
+#[tokio::test]
+async fn several_answers_come_with_their_tokens_log_probabilities() -> Result<()> {
+    let service = Service::start().await?;
+    let change = json!({"n": 2, "logprobs": true, "top_logprobs": 3, "temperature": 1.5});
+    let whole = service.post("/chat/completions", &question(change.clone())).await?;
+    let choices = whole["choices"].as_array().context("choices")?;
+    assert_eq!((choices.len(), &whole["usage"]["completion_tokens"]), (2, &json!(24)));
+    assert_ne!(choices[0]["message"], choices[1]["message"]);
+    for choice in choices {
+        let content = choice["logprobs"]["content"].as_array().context("content")?;
+        assert_eq!(content.len(), 12);
+        let bytes = content.iter().filter_map(|token| token["bytes"].as_array()).flatten();
+        let bytes: Vec<u8> = bytes.filter_map(|byte| byte.as_u64()?.try_into().ok()).collect();
+        assert_eq!(choice["message"]["content"], json!(String::from_utf8_lossy(&bytes)));
+        for token in content {
+            assert_eq!(token["top_logprobs"].as_array().map(Vec::len), Some(3));
+            assert!(token["logprob"].as_f64() <= token["top_logprobs"][0]["logprob"].as_f64());
+        }
+    }
+    let mut request = question(change);
+    request["stream"] = json!(true);
+    let mut lines = stream(&service, &request).await?;
+    assert_eq!(lines.pop().as_deref(), Some("[DONE]"));
+    let mut found = vec![Vec::new(); 2];
+    for line in lines {
+        let chunk: Value = serde_json::from_str(&line)?;
+        let choice = &chunk["choices"][0];
+        if let Some(tokens) = choice["logprobs"]["content"].as_array() {
+            let index = usize::try_from(choice["index"].as_u64().context("an index")?)?;
+            found[index].extend(tokens.iter().cloned());
+        }
+    }
+    for (choice, found) in choices.iter().zip(found) {
+        assert_eq!(choice["logprobs"]["content"], json!(found));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_answered_does_not_depend_on_who_else_asks() -> Result<()> {
+    let service = Service::start().await?;
+    let asked = |seed: u32| {
+        let text = "number 3? ".repeat(1 + 9 * seed as usize);
+        let messages = json!([{"role": "user", "content": text}]);
+        question(json!({"seed": seed, "messages": messages, "max_tokens": 20 + seed}))
+    };
+    let mut alone = Vec::new();
+    for seed in 0..12 {
+        alone.push(service.post("/chat/completions", &asked(seed)).await?["choices"].take());
+    }
+    let together = (0..12).map(|seed| {
+        let (service, request) = (&service, asked(seed));
+        async move { service.post("/chat/completions", &request).await }
+    });
+    let together = futures_util::future::try_join_all(together).await?;
+    for (together, alone) in together.iter().zip(&alone) {
+        assert_eq!(&together["choices"], alone);
+    }
+    Ok(())
+}

@@ -10,3 +10,4 @@ mod pause;
 #[cfg(unix)]
 mod launched;
 mod chat;
+mod completions;
