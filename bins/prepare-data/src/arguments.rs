@@ -8,6 +8,7 @@ use dataset::Fraction;
 
 use crate::against::AgainstArguments;
 use crate::check::CheckArguments;
+use crate::download::DownloadArguments;
 use crate::overlong::Overlong;
 use crate::phi::Phi;
 
@@ -20,9 +21,12 @@ use crate::phi::Phi;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
-    /// Records as a JSON array, JSON lines or CSV, also compressed (.gz, .zst); `-` is standard input.
-    #[arg(long, value_name = "FILE", num_args = 1.., default_value = "medical_o1_sft_mix.json")]
+    /// Records as a JSON array, JSON lines, CSV or Parquet, also compressed (.gz, .zst); `-` is standard input
+    /// [default: `medical_o1_sft_mix.json`].
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) input: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) download: DownloadArguments,
     /// The question's field [default: Question, or a known name like it].
     #[arg(long, value_name = "NAME")]
     pub(crate) question_field: Option<String>,
@@ -127,5 +131,4 @@ fn share(text: &str) -> Result<f64, String> {
     valid.then_some(share).ok_or_else(|| "expected a number above 0 and up to 1".to_owned())
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed (such as a full disk), 2 usage, 3 input missing or bad.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed (such as a full disk), 2 usage, 3 input missing or bad, 4 the hub cannot be used.";

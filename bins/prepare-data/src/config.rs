@@ -15,6 +15,7 @@ use crate::against::AgainstArguments;
 use crate::arguments::{Arguments, Splitting};
 use crate::budget::price_table;
 use crate::counter::Counter;
+use crate::download::{Download, DownloadArguments};
 use crate::input::Source;
 use crate::overlong::Overlong;
 use crate::phi::Phi;
@@ -26,6 +27,8 @@ const MANIFEST: &str = "medical_dataset.manifest.json";
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) inputs: Vec<Source>,
+    /// What is fetched to the first input's place before it is read.
+    pub(crate) download: Option<Download>,
     pub(crate) names: FieldNames,
     pub(crate) outputs: Outputs,
     pub(crate) valid_fraction: Fraction,
@@ -67,7 +70,8 @@ impl Config {
         let config = Self {
             names: field_names(&arguments),
             system_prompt: system_prompt(arguments.system_prompt).or_exit(Exit::Usage)?,
-            inputs: arguments.input.into_iter().map(Source::from).collect(),
+            download: arguments.download.resolve(environment)?,
+            inputs: inputs(arguments.input, &arguments.download),
             valid_fraction: arguments.valid_fraction,
             seed: arguments.seed,
             splitting: arguments.split,
@@ -109,8 +113,13 @@ impl Config {
         self.max_tokens.is_some() || counter.doubt().is_none()
     }
 
-    /// No file may be read twice, nor written over another one of this run.
+    /// A fetched file needs one place of its own. No file may be read twice, nor written over another one of this run.
     fn check_paths(&self) -> anyhow::Result<()> {
+        if self.download.is_some()
+            && (self.inputs.len() > 1 || self.inputs[0].path() == Path::new("-"))
+        {
+            return Err(anyhow!("--download needs a single file as --input"));
+        }
         let Outputs { train, valid, manifest, rejects, reports } = &self.outputs;
         let mut paths: Vec<(&str, &Path)> =
             self.inputs.iter().map(|i| ("--input", i.path())).collect();
@@ -129,6 +138,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The inputs that are named, or the one that is read otherwise.
+fn inputs(named: Vec<PathBuf>, download: &DownloadArguments) -> Vec<Source> {
+    let named = if named.is_empty() { vec![download.file_name()] } else { named };
+    named.into_iter().map(Source::from).collect()
 }
 
 /// One thread for each core; where their number is not known, one.

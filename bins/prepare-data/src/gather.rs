@@ -11,6 +11,7 @@ use dataset::{
 use crate::against::{Against, Contamination};
 use crate::config::{Config, folder_of};
 use crate::counter::Counter;
+use crate::download::Origin;
 use crate::input::{Input, Source};
 use crate::judge::{Good, Judge, Judged};
 use crate::phi::Identified;
@@ -29,6 +30,8 @@ pub(crate) struct Gathered {
     /// How many problems of benchmarks were looked for.
     pub(crate) problems: u64,
     pub(crate) identified: Identified,
+    /// Where the input was fetched from.
+    origin: Option<Origin>,
     /// The list of rejected records, where one is asked for.
     pub(crate) rejects: Option<Output>,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Kept {
 pub(crate) fn gather(
     config: &Config,
     counter: &Counter,
+    origin: Option<Origin>,
     terminal: &Terminal<'_>,
 ) -> Result<Gathered, Failure> {
     let against = Against::load(&config.against)?;
@@ -60,6 +64,7 @@ pub(crate) fn gather(
         repeats: Repeats::new(),
         problems: against.problems(),
         identified: Identified::default(),
+        origin,
         rejects: rejects.map(Output::create).transpose()?,
     };
     let report = &mut gathered.tally.overlong;
@@ -98,6 +103,7 @@ impl Gathered {
         let seen = input.finish();
         self.inputs.push(InputReport {
             path: source.clone(),
+            origin: self.origin.clone(),
             bytes: seen.bytes,
             sha256: seen.sha256,
             format,

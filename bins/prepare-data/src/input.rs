@@ -113,5 +113,5 @@ impl Read for Input {
     }
 }
 
-const WHERE_FROM: &str = "get medical_o1_sft_mix.json from the dataset FreedomIntelligence/medical-o1-reasoning-SFT on \
-the Hugging Face hub, or try the bundled sample: prepare-data --input examples/data/medical_sample.json";
+const WHERE_FROM: &str = "--download fetches medical_o1_sft_mix.json of FreedomIntelligence/medical-o1-reasoning-SFT from \
+the Hugging Face hub; or try the bundled sample: prepare-data --input examples/data/medical_sample.json";

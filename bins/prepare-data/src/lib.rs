@@ -6,6 +6,7 @@
 //! rejected records and progress go to standard error.
 
 mod arguments;
+mod download;
 mod config;
 mod input;
 mod against;
@@ -31,6 +32,7 @@ mod tool;
 
 pub use crate::against::Contamination;
 pub use crate::arguments::Splitting;
+pub use crate::download::Origin;
 pub use crate::input::Source;
 pub use crate::lengths::{Cut, Lengths};
 pub use crate::manifest::MANIFEST_VERSION;

@@ -7,6 +7,7 @@ use template::{Fingerprint, Template};
 
 use crate::against::Contamination;
 use crate::arguments::Splitting;
+use crate::download::Origin;
 use crate::input::Source;
 use crate::lengths::Lengths;
 use crate::overlong::OverlongReport;
@@ -79,6 +80,9 @@ pub struct Report {
 pub struct InputReport {
     /// Its path as given.
     pub path: Source,
+    /// Where it was fetched from, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// How many bytes were read.
     pub bytes: u64,
     /// The SHA-256 of these bytes, in hexadecimal.

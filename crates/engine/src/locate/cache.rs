@@ -11,6 +11,8 @@ use crate::models::ModelEntry;
 
 /// What a fetch writes until it is complete: a folder whose name begins so.
 const UNFINISHED: &str = ".fetch-";
+/// What the hub's files gather in until all are there: a folder whose name begins so.
+const HALF: &str = ".hub-";
 
 /// The folder of one model.
 pub(super) struct Cache<'a> {
@@ -104,6 +106,22 @@ impl<'a> Cache<'a> {
             if let Err(error) = fs::remove_dir_all(entry.path()) {
                 tracing::debug!(%error, "cannot remove an unfinished download");
             }
+        }
+    }
+
+    /// The folder that the hub's files gather in. What an interrupted process left there is gone on with.
+    pub(super) fn unfinished_hub(&self) -> Result<PathBuf, LocateError> {
+        let folder = self.folder.join(format!("{HALF}{}", &self.entry.hub.revision[..8]));
+        fs::create_dir_all(&folder).map_err(LocateError::file(&folder))?;
+        Ok(folder)
+    }
+
+    /// Removes what the hub's files gathered in, since the model is here from elsewhere.
+    pub(super) fn drop_unfinished_hub(&self) {
+        if let Ok(folder) = self.unfinished_hub()
+            && let Err(error) = fs::remove_dir_all(folder)
+        {
+            tracing::debug!(%error, "cannot remove an unfinished download");
         }
     }
 

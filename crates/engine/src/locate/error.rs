@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Why a base model could not be found or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -24,25 +23,9 @@ pub enum LocateError {
         /// What the system said.
         source: io::Error,
     },
-    /// The hub may not be asked.
-    #[error("the Hugging Face hub is not asked, because it is set to offline")]
-    Offline,
-    /// The hub did not answer in time.
-    #[error("the Hugging Face hub at {endpoint} did not answer within {} seconds", patience.as_secs_f32())]
-    Silent {
-        /// The hub's address.
-        endpoint: String,
-        /// How long it had.
-        patience: Duration,
-    },
-    /// The hub answered with an error or broke off.
-    #[error("the Hugging Face hub at {endpoint} cannot be used: {reason}")]
-    Hub {
-        /// The hub's address.
-        endpoint: String,
-        /// What the hub's client said.
-        reason: String,
-    },
+    /// The hub may not be asked, did not answer, or sent something else.
+    #[error(transparent)]
+    Hub(#[from] hub::Error),
     /// A fetched file is not the one that it should be.
     #[error(
         "{name} has SHA-256 {found} with {found_bytes} bytes, where {expected} with {expected_bytes} is right"

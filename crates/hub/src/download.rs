@@ -1,0 +1,120 @@
+//! One file, from the hub to its place.
+
+use std::path::Path;
+
+use crate::part::{Part, digest};
+use crate::transfer::{Event, Question, Transfer};
+use crate::{Error, Pinned, RemoteFile, Settings};
+
+/// How often a download that broke off is taken up again, as long as each attempt brings something.
+const ATTEMPTS: usize = 5;
+
+/// A file that is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// The commit that it is of; the revision that was asked for where the caller knew the file.
+    pub commit: String,
+    /// How much of it was here before.
+    pub resumed: u64,
+}
+
+/// Brings `file` to the path `target`, and tells `progress` how many of how many bytes are here.
+///
+/// The file appears there whole and checked, or not at all. What a broken download leaves stays beside it, with a hash in
+/// its name and `.part` at its end, and the next call goes on from there. A file at `target` that is the right one is
+/// kept; another one is never replaced.
+///
+/// # Errors
+///
+/// [`Error::Missing`], [`Error::Forbidden`], [`Error::Silent`] and [`Error::Hub`] by what the hub says;
+/// [`Error::Mismatch`] when what it sends is not what it promised; [`Error::Occupied`] when another file is in the place.
+pub fn fetch(
+    file: &RemoteFile,
+    target: &Path,
+    settings: &Settings,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Fetched, Error> {
+    if settings.offline {
+        return Err(Error::Offline);
+    }
+    let (pinned, commit) = match &file.pinned {
+        Some(pinned) => (pinned.clone(), file.revision.clone()),
+        None => known(file, settings)?,
+    };
+    if target.exists() {
+        let here = digest(target).map_err(Error::file(target))?;
+        if here.bytes != pinned.bytes || !is_right(&here, &pinned) {
+            return Err(Error::Occupied { path: target.to_owned() });
+        }
+        progress(here.bytes, here.bytes);
+        return Ok(Fetched { bytes: here.bytes, sha256: here.sha256, commit, resumed: here.bytes });
+    }
+    let mut part = Part::open(target, &pinned)?;
+    let resumed = part.bytes();
+    progress(resumed, pinned.bytes);
+    let file = RemoteFile { revision: commit.clone(), ..file.clone() };
+    for attempt in 1.. {
+        let before = part.bytes();
+        match receive(&file, &mut part, (settings, pinned.bytes), progress) {
+            Ok(()) => break,
+            // The rest is asked for again where this attempt brought something.
+            Err(Error::Hub { .. }) if part.bytes() > before && attempt < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let found = part.finish(&pinned, &file.name)?;
+    Ok(Fetched { bytes: found.bytes, sha256: found.sha256, commit, resumed })
+}
+
+/// Whether a file is the one that the hub means; of small files it does not tell the hash.
+pub(crate) fn is_right(found: &Pinned, pinned: &Pinned) -> bool {
+    found.bytes == pinned.bytes && (pinned.sha256.is_empty() || found.sha256 == pinned.sha256)
+}
+
+/// What the hub says that the file is, and the commit.
+fn known(file: &RemoteFile, settings: &Settings) -> Result<(Pinned, String), Error> {
+    let mut transfer = Transfer::start(settings, Question::What(file.clone()));
+    while let Some(event) = transfer.next()? {
+        if let Event::Known(pinned, commit) = event {
+            return Ok((pinned, commit));
+        }
+    }
+    let what = format!("`{}` of {}", file.name, file.repository);
+    Err(Error::Missing { endpoint: settings.address().to_owned(), what })
+}
+
+/// Receives what is not here yet.
+fn receive(
+    file: &RemoteFile,
+    part: &mut Part,
+    (settings, total): (&Settings, u64),
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), Error> {
+    if part.bytes() == total {
+        return Ok(());
+    }
+    let question = Question::Bytes(file.clone(), part.bytes(), total);
+    let mut transfer = Transfer::start(settings, question);
+    let fault = |reason: &str| Error::Hub {
+        endpoint: settings.address().to_owned(),
+        reason: reason.to_owned(),
+    };
+    while let Some(event) = transfer.next()? {
+        let Event::Bytes(bytes) = event else { continue };
+        if part.bytes() + bytes.len() as u64 > total {
+            // It may have begun from the start again; what is here cannot be trusted then.
+            part.clear()?;
+            return Err(fault("it sends more than the file holds"));
+        }
+        part.push(&bytes)?;
+        progress(part.bytes(), total);
+    }
+    if part.bytes() < total {
+        return Err(fault("it ends before the file does"));
+    }
+    Ok(())
+}

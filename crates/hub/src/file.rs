@@ -1,0 +1,109 @@
+//! Which file of which repository.
+
+use std::fmt;
+
+use crate::Error;
+
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A model.
+    Model,
+    /// A dataset.
+    Dataset,
+}
+
+/// A repository of the hub, by its owner and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    pub(crate) kind: Kind,
+    pub(crate) owner: String,
+    pub(crate) name: String,
+}
+
+impl Repository {
+    /// The dataset called `owner/name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`] where the text is no such name.
+    pub fn dataset(name: &str) -> Result<Self, Error> {
+        Self::parse(Kind::Dataset, name)
+    }
+
+    /// The model called `owner/name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Name`] where the text is no such name.
+    pub fn model(name: &str) -> Result<Self, Error> {
+        Self::parse(Kind::Model, name)
+    }
+
+    fn parse(kind: Kind, text: &str) -> Result<Self, Error> {
+        let is_part = |part: &str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            !part.is_empty() && part.chars().all(plain) && !part.bytes().all(|byte| byte == b'.')
+        };
+        match text.split_once('/') {
+            Some((owner, name)) if is_part(owner) && is_part(name) => {
+                Ok(Self { kind, owner: owner.to_owned(), name: name.to_owned() })
+            }
+            _ => Err(Error::Name { name: text.to_owned() }),
+        }
+    }
+
+    /// The newest version of the repository's file at the path `name`.
+    pub fn file(&self, name: &str) -> RemoteFile {
+        RemoteFile {
+            repository: self.clone(),
+            revision: "main".to_owned(),
+            name: name.to_owned(),
+            pinned: None,
+        }
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+/// A file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Where it is.
+    pub repository: Repository,
+    /// A branch, a tag or a commit.
+    pub revision: String,
+    /// Its path in the repository.
+    pub name: String,
+    /// What it must be, where the caller knows; otherwise the hub is asked.
+    pub pinned: Option<Pinned>,
+}
+
+/// What a file must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_has_an_owner_and_a_name() {
+        for good in ["owner/name", "Free-D_1/med.o1-SFT"] {
+            assert_eq!(Repository::dataset(good).unwrap().to_string(), good);
+        }
+        for bad in ["", "name", "/name", "owner/", "a/b/c", "a/..", "../b", "a b/c", "http://x"] {
+            assert!(Repository::dataset(bad).is_err(), "{bad}");
+        }
+    }
+}
