@@ -65,6 +65,14 @@ pub enum Error {
         /// How many records were read before.
         records: u64,
     },
+    /// The input's own description of itself does not fit what it holds.
+    #[error("cannot be read as {format}: {reason}")]
+    Damaged {
+        /// The format that its first bytes announce.
+        format: &'static str,
+        /// What its reader says.
+        reason: String,
+    },
     /// The input ends inside a record or before the array is closed.
     #[error(
         "{place}: the input ends before the record does, so the file is cut short or a quote is missing"

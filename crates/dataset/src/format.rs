@@ -9,6 +9,7 @@ use crate::array::ArrayScanner;
 use crate::decode::Decoded;
 use crate::frame::Frame;
 use crate::lines::LineScanner;
+use crate::parquet::{MAGIC, ParquetScanner};
 use crate::table::{Columns, TableScanner};
 use crate::window::Window;
 use crate::{Compression, Entry, Error, FieldNames, Limits, Place, Reason, Rejection, record};
@@ -22,6 +23,8 @@ pub enum Layout {
     JsonArray,
     /// A JSON text on each line.
     JsonLines,
+    /// A Parquet file.
+    Parquet,
     /// A table of cells between commas, tabs or semicolons, its first line naming the columns.
     Csv,
 }
@@ -40,7 +43,7 @@ pub type JsonEntry = (Place, Result<Value, Reason>);
 
 /// Beginnings of files that are known and not read.
 const UNSUPPORTED: [(&[u8], &str); 5] = [
-    (b"PAR1", "a Parquet file"),
+    (b"PARE", "an encrypted Parquet file"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"BZh", "a bzip2 file"),
     (b"\xFD7zXZ", "an xz file"),
@@ -53,6 +56,7 @@ pub(crate) enum Scanner<R> {
     Array(ArrayScanner<Decoded<R>>),
     Lines(LineScanner<Decoded<R>>),
     Table(TableScanner<Decoded<R>>, Columns),
+    Parquet(Box<ParquetScanner>),
 }
 
 impl<R: Read> Scanner<R> {
@@ -69,6 +73,11 @@ impl<R: Read> Scanner<R> {
         let format = |layout| Format { layout, compression };
         if first == b'[' {
             return Ok((Self::Array(ArrayScanner::new(window, limits)), format(Layout::JsonArray)));
+        }
+        while window.bytes().len() < MAGIC.len() && window.more()? {}
+        if window.bytes().starts_with(MAGIC) {
+            let scanner = ParquetScanner::open(window, limits)?;
+            return Ok((Self::Parquet(Box::new(scanner)), format(Layout::Parquet)));
         }
         window.fill_line(limits.record_bytes)?;
         let line = window.line();
@@ -100,6 +109,7 @@ impl<R: Read> Scanner<R> {
             Self::Array(scanner) => scanner.next()?,
             Self::Lines(scanner) => scanner.next()?,
             Self::Table(scanner, _) => scanner.next()?,
+            Self::Parquet(scanner) => return scanner.next_json(),
         };
         Ok(frame.map(|frame| match frame {
             Frame::Json(place, bytes) => (place, record::parse_value(bytes)),
@@ -114,6 +124,14 @@ impl<R: Read> Scanner<R> {
             Self::Array(scanner) => (scanner.next()?, None),
             Self::Lines(scanner) => (scanner.next()?, None),
             Self::Table(scanner, columns) => (scanner.next()?, Some(columns)),
+            Self::Parquet(scanner) => {
+                let entry = scanner.next(names)?.map(|(place, row)| {
+                    row.map_err(|reason| Rejection::of_record(place, reason))
+                        .and_then(|row| record::from_cells(row, place))
+                        .map_or_else(Entry::Rejection, Entry::Record)
+                });
+                return Ok(entry);
+            }
         };
         let entry = frame.map(|frame| {
             let parsed = match (frame, columns) {

@@ -31,6 +31,7 @@ mod lines;
 mod fields;
 mod table;
 mod record;
+mod parquet;
 mod format;
 mod reader;
 mod json;

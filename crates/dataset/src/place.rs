@@ -9,9 +9,9 @@ use serde::Serialize;
 pub struct Place {
     /// How many records stand before it.
     pub index: u64,
-    /// The line that it starts on, counted from 1.
+    /// The line that it starts on, or the row of a Parquet file, counted from 1.
     pub line: u64,
-    /// The byte that it starts at, counted from 0.
+    /// The byte that it starts at, counted from 0; in a Parquet file 0.
     pub offset: u64,
 }
 

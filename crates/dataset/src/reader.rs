@@ -14,10 +14,11 @@ pub enum Entry {
     Rejection(Rejection),
 }
 
-/// An iterator over the records of a JSON array, of JSON lines or of a table, which holds one of them at a time.
+/// An iterator over the records of a JSON array, of JSON lines, of a table or of a Parquet file, which holds one of them at a time.
 ///
 /// The format is told by the content, and so is compression with gzip or Zstandard. Memory stays under twice
-/// [`Limits::record_bytes`] and the decompressor's window, whatever the input. An error ends it.
+/// [`Limits::record_bytes`] and the decompressor's window, whatever the input; of a Parquet file a page of each
+/// column is held, and its bytes are copied to an unnamed temporary file. An error ends it.
 #[derive(Debug)]
 pub struct Reader<R> {
     state: State<R>,

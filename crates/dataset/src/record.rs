@@ -104,6 +104,41 @@ pub(crate) fn from_row(row: Row<'_>, place: Place, columns: &Columns) -> Result<
     Ok(Record { place, question, reasoning, response })
 }
 
+/// What a column holds in one row.
+#[derive(Debug)]
+pub(crate) enum Cell {
+    /// Text.
+    Text(String),
+    /// Nothing.
+    Null,
+    /// Bytes that are no text.
+    NotUtf8,
+    /// Something else than text.
+    Other,
+    /// There is no such column.
+    Missing,
+}
+
+/// Checks the cells of the row at `place`, each with its column's name.
+pub(crate) fn from_cells(
+    row: [(Cell, Option<String>); 3],
+    place: Place,
+) -> Result<Record, Rejection> {
+    let mut texts = [const { String::new() }; 3];
+    for (text, (cell, name)) in texts.iter_mut().zip(row) {
+        let found = match cell {
+            Cell::Text(cell) => check_text(Cow::Owned(cell)),
+            Cell::Null => Err(Reason::NullField),
+            Cell::NotUtf8 => Err(Reason::NotUtf8),
+            Cell::Other => Err(Reason::NotText),
+            Cell::Missing => Err(Reason::MissingField),
+        };
+        *text = found.map_err(|reason| Rejection { place, reason, field: name })?;
+    }
+    let [question, reasoning, response] = texts;
+    Ok(Record { place, question, reasoning, response })
+}
+
 /// What was found under a field's name.
 #[derive(Debug)]
 enum Value<'a> {

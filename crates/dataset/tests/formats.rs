@@ -2,8 +2,14 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
-use dataset::{Entry, FieldNames, Limits, Reader};
+use dataset::{Entry, FieldNames, JsonReader, Limits, Reader};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
 
 const ROWS: [[&str; 3]; 2] =
     [["Fever?", "So,\n\"meningitis\".", "Puncture."], ["38 °C?", "c", " r "]];
@@ -34,6 +40,45 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// A Parquet file of two row groups with the columns `Question`, `Complex_CoT`, `Response` and `id`.
+fn parquet(rows: &[[Option<&[u8]>; 3]], compression: Compression) -> Vec<u8> {
+    let schema = "message m { optional binary Question (UTF8); optional binary Complex_CoT (UTF8); required int64 id; \
+                  optional binary Response (UTF8); }";
+    let write = || -> parquet::errors::Result<Vec<u8>> {
+        let schema = Arc::new(parse_message_type(schema)?);
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties))?;
+        let middle = rows.len().div_ceil(2);
+        for rows in [&rows[..middle], &rows[middle..]] {
+            let mut group = writer.next_row_group()?;
+            for field in [0, 1, 3, 2] {
+                let mut column = group.next_column()?.expect("there are four columns");
+                if field == 3 {
+                    let ids: Vec<i64> = rows.iter().map(|_| 7).collect();
+                    column.typed::<Int64Type>().write_batch(&ids, None, None)?;
+                } else {
+                    let cells = || rows.iter().map(|row| row[field]);
+                    let levels: Vec<i16> = cells().map(|cell| i16::from(cell.is_some())).collect();
+                    let values: Vec<ByteArray> =
+                        cells().flatten().map(|cell| cell.to_vec().into()).collect();
+                    column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
+                }
+                column.close()?;
+            }
+            group.close()?;
+        }
+        writer.close()?;
+        Ok(bytes)
+    };
+    write().expect("a vector takes everything")
+}
+
+/// The rows in a Parquet file.
+fn parquet_rows(compression: Compression) -> Vec<u8> {
+    parquet(&ROWS.map(|row| row.map(|cell| Some(cell.as_bytes()))), compression)
 }
 
 /// What a reader makes of `bytes`: the format, then a line for each entry or error.
@@ -74,6 +119,69 @@ fn every_format_gives_the_same_records() {
         assert_eq!(records(&gzip(&bytes)), expected);
         assert_eq!(records(&zstd(&bytes)), expected);
     }
+}
+
+#[test]
+fn parquet_files_of_every_usual_compression_are_read() {
+    let expected = records(&array());
+    let compressions = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::LZ4_RAW,
+    ];
+    for compression in compressions {
+        let bytes = parquet_rows(compression);
+        assert_eq!(records(&bytes), expected, "{compression}");
+        assert_eq!(records(&gzip(&bytes)), expected);
+        assert_eq!(records(&zstd(&bytes)), expected);
+    }
+    assert!(check(&gzip(&parquet_rows(Compression::SNAPPY))).starts_with("Parquet Gzip\n"));
+}
+
+#[test]
+fn rows_of_a_parquet_file_are_named_by_their_number() {
+    let text = |text: &'static str| Some(text.as_bytes());
+    let large = "x".repeat(2000);
+    let rows = [
+        [text("q"), None, text("r")],
+        [text("q"), text("c"), Some(b"\xff")],
+        [text("q"), text(" "), text("r")],
+        [text("q"), Some(large.as_bytes()), text("r")],
+        [text("q"), text("c"), text("r")],
+    ];
+    let bytes = parquet(&rows, Compression::SNAPPY);
+    insta::assert_snapshot!(check(&bytes), @r#"
+    Parquet None
+    index 0, line 1: field `Complex_CoT` is null
+    index 1, line 2: field `Response` is not UTF-8
+    index 2, line 3: field `Complex_CoT` is blank
+    index 3, line 4: the record is too large
+    ["q", "c", "r"]
+    "#);
+    let names = FieldNames { question: vec!["id".to_owned()], ..FieldNames::default() };
+    let reader = Reader::new(bytes.as_slice(), Limits::default()).with_names(names);
+    let first = reader.map(|entry| format!("{entry:?}")).next();
+    assert!(first.is_some_and(|first| first.contains("NotText") && first.contains("\"id\"")));
+    let names = FieldNames { question: vec!["none".to_owned()], ..FieldNames::default() };
+    let reader = Reader::new(bytes.as_slice(), Limits::default()).with_names(names);
+    let first = reader.map(|entry| entry.map_err(|error| error.to_string())).next();
+    assert_eq!(first, Some(Err("line 1: no column `none`".to_owned())));
+    let mut values = JsonReader::new(bytes.as_slice(), Limits::default());
+    let Some(Ok((_, Ok(value)))) = values.next() else { panic!("a value comes first") };
+    assert_eq!(value, serde_json::json!({"Question": "q", "Response": "r"}));
+}
+
+#[test]
+fn many_rows_of_a_parquet_file_come_in_their_order() {
+    let texts: Vec<String> = (0..1000).map(|number| format!("Q{number}")).collect();
+    let rows: Vec<[Option<&[u8]>; 3]> =
+        texts.iter().map(|text| [Some(text.as_bytes()), Some(b"c"), Some(b"r")]).collect();
+    let read = records(&parquet(&rows, Compression::SNAPPY));
+    let expected: String =
+        texts.iter().fold(String::new(), |all, text| all + &format!("[{text:?}, \"c\", \"r\"]\n"));
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -133,11 +241,11 @@ fn what_cannot_be_read_is_said() {
         b"{\n  \"Question\": \"q\"\n}\n",
         b"[1}",
     ];
-    insta::assert_snapshot!(inputs.map(check).concat(), @r#"
+    insta::assert_snapshot!(inputs.map(check).concat(), @r"
     no format
     error: holds no data
     no format
-    error: is a Parquet file, which cannot be read
+    error: cannot be read as Parquet: EOF: Parquet file too small. Size is 6 but need 8
     no format
     error: is a ZIP archive, which cannot be read
     no format
@@ -149,7 +257,7 @@ fn what_cannot_be_read_is_said() {
     JsonArray None
     index 0, line 1: the record is not an object
     error: line 1, byte 2: expected `,` or `]` (1 read before)
-    "#);
+    ");
 }
 
 #[test]
@@ -198,5 +306,15 @@ proptest::proptest! {
         let heads: [&[u8]; 6] =
             [b"", b"[", b"{", b"\x1F\x8B\x08", b"\x28\xB5\x2F\xFD", b"Question,CoT,output\n"];
         check(&[heads[head], &bytes].concat());
+    }
+
+    #[test]
+    fn no_damage_makes_a_parquet_reader_panic(at in 0usize..2000, byte: u8, cut in 0usize..2000) {
+        let mut bytes = parquet_rows(Compression::SNAPPY);
+        let length = bytes.len();
+        bytes[at % length] = byte;
+        check(&bytes);
+        bytes.truncate(4 + cut % length);
+        check(&bytes);
     }
 }
