@@ -20,8 +20,6 @@ pub(crate) struct Arguments {
     /// Ask the base model the same, and show both answers side by side.
     #[arg(long, conflicts_with = "many")]
     pub(crate) compare: bool,
-    #[command(flatten)]
-    pub(crate) many: ManyArguments,
     /// What run-finetuning saved; where it is missing, `fine_tuned_model_id.txt` beside it.
     #[arg(long, value_name = "FILE", default_value = inference::SavedModel::FILE)]
     pub(crate) model_file: PathBuf,
@@ -67,6 +65,8 @@ pub(crate) struct Arguments {
     /// Log more (-v, -vv).
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) many: ManyArguments,
 }
 
 /// The arguments that ask many questions.

@@ -28,6 +28,12 @@ pub struct Answer {
 }
 
 /// Why an answer ended.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(inference::Finish::Length.to_string(), "length");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finish {

@@ -12,6 +12,15 @@ use crate::saved::SavedModel;
 use crate::stream::AnswerStream;
 
 /// How an answer is drawn and how long it may be.
+///
+/// # Examples
+///
+/// ```
+/// use inference::Sampling;
+///
+/// let exact = Sampling { temperature: Some(0.0), seed: Some(7), ..Sampling::default() };
+/// assert_eq!(exact.max_tokens, Some(1500));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// How freely to draw, 0 to 2; the service's default where none.
@@ -32,6 +41,18 @@ impl Default for Sampling {
 }
 
 /// How long to wait for a model that the service does not know yet, as right after a training.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use inference::Patience;
+///
+/// let patience = Patience::up_to(Duration::from_secs(60));
+/// assert_eq!(patience.first_pause, Duration::from_secs(1));
+/// assert!(Patience::NONE.bound.is_zero());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// How long to wait in all; zero to take the first refusal.
@@ -83,6 +104,26 @@ impl Assistant {
     }
 
     /// An assistant that asks as `saved` was trained.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use inference::{Assistant, SavedModel};
+    /// use template::Template;
+    /// # use transport::{Client, Endpoint, Provider, Settings};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::new(Endpoint::new(Provider::OpenAi, "http://127.0.0.1:8080/v1", None)?, Settings::default())?;
+    /// let mut saved = SavedModel::of_id("ft:tiny").trained_with(Template::Think, "Be brief.");
+    /// let assistant = Assistant::from_saved(client.clone(), &saved)?;
+    /// assert_eq!(assistant.system_prompt.as_deref(), Some("Be brief."));
+    /// saved.system_prompt = "Be brief and kind.".to_owned();
+    /// assert!(Assistant::from_saved(client.clone(), &saved).is_err(), "it was not trained with that");
+    /// let meant = Assistant::from_saved_as_is(client, &saved);
+    /// assert_eq!(meant.system_prompt.as_deref(), Some("Be brief and kind."));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

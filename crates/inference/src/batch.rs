@@ -31,6 +31,15 @@ const OUTPUT_LIMIT: u64 = 2 << 30;
 const MOST_PAGES: usize = 20;
 
 /// How questions are put into batches.
+///
+/// # Examples
+///
+/// ```
+/// use inference::BatchOptions;
+///
+/// let options = BatchOptions::new("answers.jsonl.batch.json");
+/// assert_eq!(options.most_requests, 50_000);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchOptions {
     /// The file that says which batch is under way, so that a later run finds it.
@@ -110,6 +119,25 @@ impl Assistant {
     /// `watch` is told how far each batch is. The journal is on disk before anything is made at the service, so that a run
     /// that stops at any point is gone on with by the next: no batch is made twice. A question that a batch fails to
     /// answer is written with its reason and asked again by the next run, not by this one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn asking(assistant: inference::Assistant) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::path::Path;
+    ///
+    /// use inference::{AnswerFile, BatchOptions, Question};
+    ///
+    /// let questions = vec![Question::new("Is a fever common?")];
+    /// let mut answers = AnswerFile::open(Path::new("answers.jsonl"), &assistant, &questions)?;
+    /// let options = BatchOptions::new("answers.jsonl.batch.json");
+    /// let mut watch = |batch: &wire::Batch| println!("{} is {}", batch.id, batch.status);
+    /// let tally = assistant.ask_by_batch(&questions, &mut answers, &options, &mut watch).await?;
+    /// answers.finish()?;
+    /// println!("{} answered", tally.answered);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -5,6 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The time since some fixed moment, so that a test can make it pass.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let clock = inference::Clock::new(|| Duration::from_secs(7));
+/// assert_eq!(clock.now(), Duration::from_secs(7));
+/// ```
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
 

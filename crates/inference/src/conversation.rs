@@ -9,6 +9,16 @@ use crate::error::Error;
 use crate::stream::AnswerStream;
 
 /// What of an answer the model reads again with the next question.
+///
+/// # Examples
+///
+/// ```
+/// use inference::Recall;
+/// use template::Template;
+///
+/// assert_eq!(Recall::of(&Template::Headed), Recall::Whole);
+/// assert_eq!(Recall::of(&Template::Think), Recall::Response);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recall {

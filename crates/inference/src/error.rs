@@ -50,6 +50,13 @@ impl Error {
     }
 
     /// Whether every other question would fail the same way: a wrong key, no money, an unknown model, nobody there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let error = inference::Error::NoChoice { model: "ft:tiny".to_owned() };
+    /// assert!(!error.concerns_all());
+    /// ```
     pub fn concerns_all(&self) -> bool {
         let source = match self {
             Self::Service { source, .. } => source,

@@ -146,6 +146,15 @@ impl SavedModel {
     /// A model of which only the `id` is known: default system prompt, headed template, provider by the id.
     ///
     /// Ids of the embedded server read `ft:<base>:local:<suffix>:<id>`; every other id is taken for the service's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use inference::SavedModel;
+    ///
+    /// let saved = SavedModel::of_id("ft:smollm2-135m-instruct:local:med-cot-v1:a1b2c3d4");
+    /// assert_eq!((saved.base_model.as_str(), saved.provider.to_string().as_str()), ("smollm2-135m-instruct", "local"));
+    /// ```
     pub fn of_id(id: &str) -> Self {
         let mut parts = id.strip_prefix("ft:").unwrap_or(id).split(':');
         let base_model = parts.next().unwrap_or_default().to_owned();

@@ -61,6 +61,22 @@ impl AnswerStream {
 
     /// Waits for the end and returns the whole answer.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["<think>Crushing.</think>An ECG."]).await?;
+    /// let mut assistant = inference::Assistant::new(client, "ft:tiny");
+    /// assistant.template = template::Template::Think;
+    /// let answer = assistant.ask_stream("What first?").await?.whole().await?;
+    /// assert_eq!(answer.response, "An ECG.");
+    /// assert_eq!(answer.text, "<think>Crushing.</think>An ECG.");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`AnswerStream::next`].

@@ -9,6 +9,16 @@ use sha2::{Digest, Sha256};
 use crate::template::Template;
 
 /// SHA-256 of a template and a system prompt: equal where a model is asked as it was trained.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Fingerprint, Template, fingerprint};
+///
+/// let trained = fingerprint(&Template::Headed, "Be brief.");
+/// assert_eq!(trained.to_string().parse::<Fingerprint>(), Ok(trained));
+/// assert!("abc".parse::<Fingerprint>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(String);

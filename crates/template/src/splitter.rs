@@ -5,6 +5,16 @@ use crate::tag::{self, Part, Tag};
 use crate::template::Template;
 
 /// An answer taken apart.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Answer, Piece};
+///
+/// let pieces = [Piece::Reasoning("Cru".into()), Piece::Reasoning("shing.".into()), Piece::Response("An ECG.".into())];
+/// let answer: Answer = pieces.into_iter().collect();
+/// assert_eq!((answer.reasoning.as_deref(), answer.response.as_str()), (Some("Crushing."), "An ECG."));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The reasoning, or none where the text has no headings.
@@ -16,6 +26,12 @@ pub struct Answer {
 }
 
 /// A part of an answer, as far as it has arrived.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(template::Piece::Unmarked("It is a cold.".into()).text(), "It is a cold.");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Piece {

@@ -14,6 +14,15 @@ use crate::splitter::{Answer, Splitter};
 /// How reasoning and response are joined into the assistant's text.
 ///
 /// In JSON it is its name, or `{"jinja": source}`.
+///
+/// # Examples
+///
+/// ```
+/// use template::Template;
+///
+/// assert_eq!("think".parse(), Ok(Template::Think));
+/// assert_eq!(Template::default().to_string(), "headed");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Template {
@@ -29,6 +38,13 @@ pub enum Template {
 }
 
 /// The texts of a record that a template joins.
+///
+/// # Examples
+///
+/// ```
+/// let parts = template::Parts::of("Crushing pain.", "Call for an ECG.");
+/// assert_eq!(parts.question, "");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts<'a> {
     /// The question, which only a user's template may use.
@@ -61,6 +77,20 @@ impl Template {
     }
 
     /// The template that a command line means: a name, `@FILE`, or a path that ends in `.jinja`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use template::{Template, TemplateError};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("mine.jinja").display().to_string();
+    /// std::fs::write(&path, "{{ reasoning }}\n</think>\n{{ response }}\n")?;
+    /// assert_eq!(Template::open(&path)?.name(), "jinja");
+    /// assert_eq!(Template::open("plain")?, Template::Plain);
+    /// assert!(matches!(Template::open("alpaca"), Err(TemplateError::Unknown(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@ use transport::{Allowance, RateLimits, Refusal};
 use wire::{ChatRequest, Usage};
 
 /// How many questions are open at first.
-const FIRST_WINDOW: f64 = 8.0;
+const FIRST_WINDOW: f64 = 16.0;
 /// Limits are told a minute; a limit that comes back more slowly says so in its reset.
 const PERIOD_S: f64 = 60.0;
 /// Answers that take longer than this are credited with what came back meanwhile.
@@ -126,8 +126,14 @@ impl Pace {
         let tokens = self.open.get(&sequence).map_or(1.0, |sent| sent.tokens);
         let limits = &refusal.limits;
         let is_told = [limits.requests, limits.tokens].iter().any(|told| told.remaining.is_some());
-        self.requests.doubt(1.0, &limits.requests, now);
-        self.tokens.doubt(tokens, &limits.tokens, now);
+        let is_alone = |gauge: &Gauge| self.open_after(gauge, |_| 1.0) <= 1.0;
+        let alone = [is_alone(&self.requests), is_alone(&self.tokens)];
+        if alone[0] {
+            self.requests.doubt(1.0, &limits.requests, now);
+        }
+        if alone[1] {
+            self.tokens.doubt(tokens, &limits.tokens, now);
+        }
         self.look(sequence, limits, now);
         if refusal.status == 429 && is_told {
             // The gauges hold the pace; what was thought of the tokens was too little.
@@ -215,7 +221,7 @@ struct Seen {
 }
 
 impl Gauge {
-    /// Notes a refusal where, had it come back bit by bit, there would have been enough.
+    /// Notes a refusal of a lone question where, had it come back bit by bit, there would have been enough.
     fn doubt(&mut self, cost: f64, told: &Allowance, now: Duration) {
         let (Some(seen), Some(remaining), Some(_)) = (&self.seen, told.remaining, told.reset)
         else {
@@ -240,6 +246,10 @@ impl Gauge {
         let per_second = back
             .filter(|rate| rate.is_finite() && *rate > 0.0)
             .map_or(a_minute, |rate| rate.min(a_minute));
+        let is_back = |seen: &Seen| {
+            seen.full_at.is_some_and(|full_at| at < full_at) && remaining > seen.remaining
+        };
+        self.by_window &= !self.seen.as_ref().is_some_and(is_back);
         let full_at = told.reset.map(|reset| at + reset);
         self.seen = Some(Seen { sequence, at, limit, remaining, per_second, full_at });
     }
@@ -396,17 +406,17 @@ mod tests {
     #[test]
     fn the_window_grows_with_answers_and_is_halved_once_for_one_overload() {
         let mut pace = Pace::new(64);
-        let open: Vec<_> = (0..8).map(|_| pace.sent(&request(), Duration::ZERO)).collect();
+        let open: Vec<_> = (0..16).map(|_| pace.sent(&request(), Duration::ZERO)).collect();
         assert_eq!(pace.admits(&request(), Duration::ZERO), Admission::AfterAnswer);
         for sequence in open {
             pace.answered(sequence, &request(), (None, &RateLimits::default()), seconds(1.0));
         }
-        assert!((pace.window - 16.0).abs() < 1e-9);
-        let open: Vec<_> = (0..16).map(|_| pace.sent(&request(), seconds(1.0))).collect();
+        assert!((pace.window - 32.0).abs() < 1e-9);
+        let open: Vec<_> = (0..32).map(|_| pace.sent(&request(), seconds(1.0))).collect();
         for sequence in open {
             pace.refused(sequence, &refusal(503, None), seconds(2.0));
         }
-        assert!((pace.window - 8.0).abs() < 1e-9);
+        assert!((pace.window - 16.0).abs() < 1e-9);
         assert_eq!(pace.admits(&request(), seconds(2.0)), Admission::At(seconds(3.0)));
     }
 

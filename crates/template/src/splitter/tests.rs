@@ -175,6 +175,27 @@ proptest! {
         prop_assert_eq!(answer, template.split(&text));
     }
 
+    /// Whatever has arrived, no mark of a border stands in what is shown, whole, half or in pieces.
+    #[test]
+    fn no_part_of_a_mark_is_shown_at_any_moment(
+        template in prop::sample::select(vec![Template::Headed, Template::Think]),
+        why in "[a-z .\n\u{601d}]{0,30}", what in "[a-z .\n]{0,30}", until in 0_usize..120, sizes in prop::collection::vec(1_usize..5, 1..4),
+    ) {
+        let text = template.render(&Parts::of(&why, &what)).unwrap();
+        let cut: String = text.chars().take(until).collect();
+        let mut splitter = Splitter::new(&template);
+        let (mut halves, mut letters, mut sizes) = ([String::new(), String::new()], cut.chars().peekable(), sizes.iter().cycle());
+        while letters.peek().is_some() {
+            let chunk: String = letters.by_ref().take(*sizes.next().unwrap()).collect();
+            for piece in splitter.push(&chunk) {
+                let half = usize::from(matches!(piece, Piece::Response(_)));
+                halves[half].push_str(piece.text());
+            }
+            prop_assert!(why.trim().starts_with(&halves[0]), "{:?} of {:?}", halves, text);
+            prop_assert!(what.trim().starts_with(&halves[1]), "{:?} of {:?}", halves, text);
+        }
+    }
+
     #[test]
     fn no_half_heading_is_ever_shown(before in "[a-z ]{0,12}", cut in 0_usize..=17) {
         let heading = "## Final Response";
