@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use transport::Client;
 use wire::{
     ChatCompletion, ChatRequest, Completion, CompletionRequest, TokenizeRequest, Tokenized,
+    TokenizerInfo,
 };
 
 use crate::answers::{Answers, AnswersError};
@@ -99,6 +100,11 @@ impl Recorder {
 
     pub(crate) async fn tokenize(&self, request: &TokenizeRequest) -> Result<Tokenized, AskError> {
         self.recorded("tokenize", request, async || self.client.tokenize(request).await).await
+    }
+
+    pub(crate) async fn tokenizer_info(&self, model: &str) -> Result<TokenizerInfo, AskError> {
+        self.recorded("tokenizer_info", &model, async || self.client.tokenizer_info(model).await)
+            .await
     }
 
     async fn recorded<Q: Serialize, A: Serialize + DeserializeOwned>(

@@ -121,8 +121,8 @@ impl Subject {
 
     /// How well the assistant's last message in `messages` is foretold: up to byte `border` of it, and from there on.
     ///
-    /// The tokens are those of the service's own chat template. The token that ends the turn counts, what the template
-    /// writes after it does not.
+    /// The question's tokens are those of the service's own chat template, up to where an answer begins; the answer is
+    /// tokenised apart from it, as when the model writes one, and the token that ends an answer counts with it.
     ///
     /// # Errors
     ///
@@ -138,36 +138,42 @@ impl Subject {
         };
         let text = answer.text();
         let half = text.get(..border).ok_or(AskError::Lacking("border between characters"))?;
-        let until_half = [question, &[ChatMessage::new(Role::Assistant, half)]].concat();
-        let start = self.tokens(question.to_vec(), true).await?;
-        let all = self.tokens(messages.to_vec(), false).await?;
-        let middle = if half.is_empty() {
-            start.len()
+        let end = self.recorder.tokenizer_info(&self.model).await?.eos_token.unwrap_or_default();
+        let mut tokens = self.prompt(question.to_vec()).await?;
+        let written = self.tokens(format!("{text}{end}")).await?;
+        let first = if half.is_empty() {
+            0
         } else {
-            common(&all, &self.tokens(until_half, false).await?)
+            let half = self.tokens(half.to_owned()).await?;
+            half.iter().zip(&written).take_while(|(one, other)| one == other).count()
         };
-        if !all.starts_with(&start) || middle < start.len() {
-            return Err(AskError::Lacking("prompt that the whole conversation begins with"));
-        }
-        let logprobs = self.echoed(Prompt::Tokens(all.clone()), 1).await?.remove(0);
-        let blank = |token: &&String| token.trim().is_empty();
-        let end = all.len() - logprobs.tokens.iter().rev().take_while(blank).count();
-        if logprobs.token_logprobs.len() < all.len() || end <= start.len() {
+        let begin = tokens.len();
+        tokens.extend(written);
+        let (middle, end) = (begin + first, tokens.len());
+        let logprobs = self.echoed(Prompt::Tokens(tokens), 1).await?.remove(0);
+        if logprobs.token_logprobs.len() < end || begin == 0 {
             return Err(AskError::Lacking("log-probability of each token"));
         }
-        let middle = middle.min(end);
-        Ok([sums(&logprobs, start.len()..middle)?, sums(&logprobs, middle..end)?])
+        Ok([sums(&logprobs, begin..middle)?, sums(&logprobs, middle..end)?])
     }
 
-    async fn tokens(
-        &self,
-        messages: Vec<ChatMessage>,
-        add_generation_prompt: bool,
-    ) -> Result<Vec<u32>, AskError> {
+    /// The tokens of `text` as it stands.
+    async fn tokens(&self, text: String) -> Result<Vec<u32>, AskError> {
+        let request = TokenizeRequest {
+            model: Some(self.model.clone()),
+            prompt: Some(text),
+            add_special_tokens: Some(false),
+            ..TokenizeRequest::default()
+        };
+        Ok(self.recorder.tokenize(&request).await?.tokens)
+    }
+
+    /// The tokens of `messages` and of what stands before an answer to them.
+    async fn prompt(&self, messages: Vec<ChatMessage>) -> Result<Vec<u32>, AskError> {
         let request = TokenizeRequest {
             model: Some(self.model.clone()),
             messages: Some(messages),
-            add_generation_prompt: Some(add_generation_prompt),
+            add_generation_prompt: Some(true),
             ..TokenizeRequest::default()
         };
         Ok(self.recorder.tokenize(&request).await?.tokens)
@@ -191,11 +197,6 @@ impl Subject {
         let logprobs = logprobs.filter(|logprobs| logprobs.len() == count);
         logprobs.ok_or(AskError::Lacking("log-probabilities of the prompt"))
     }
-}
-
-/// How many tokens both begin with.
-fn common(first: &[u32], second: &[u32]) -> usize {
-    first.iter().zip(second).take_while(|(one, other)| one == other).count()
 }
 
 fn sums(

@@ -56,6 +56,7 @@ async fn answer(State(state): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Resp
     let answer = match uri.path() {
         "/v1/chat/completions" => chat(&request),
         "/v1/tokenize" => tokenize(&request),
+        "/v1/tokenizer_info" => json!({"eos_token": "|"}),
         "/v1/completions" => completions(&request),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
@@ -88,7 +89,7 @@ fn chat(request: &Value) -> Value {
 }
 
 fn tokenize(request: &Value) -> Value {
-    let mut text = String::new();
+    let mut text = request["prompt"].as_str().unwrap_or_default().to_owned();
     for message in request["messages"].as_array().into_iter().flatten() {
         let part = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
         text += &[&part("role"), ":", &part("content"), "|\n"].concat();
