@@ -256,9 +256,12 @@ impl Asking<'_> {
             path: file.path().to_owned(),
             filename: "questions.jsonl".to_owned(),
             purpose: Purpose::Batch,
+            byte_order_mark: false,
+            progress: None,
         };
         let route = Route::new(["files"]).map_err(transport::Error::from)?;
-        let file: FileObject = self.assistant.client.upload(&route, upload, Repeat::Always).await?;
+        let answer = self.assistant.client.upload(&route, upload, Repeat::Always).await?;
+        let file: FileObject = answer.read()?;
         Ok(file.id)
     }
 

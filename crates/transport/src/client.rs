@@ -13,13 +13,14 @@ use wire::{
 
 use crate::endpoint::{Endpoint, EndpointError};
 use crate::error::{Cause, Error, Misread};
-use crate::exchange::{Answer, Exchange, Want, unbuilt};
+use crate::exchange::{Answer, Exchange, JSON_LIMIT, Want, unbuilt};
 use crate::limits::RateLimits;
+use crate::outline::outline;
 use crate::retry::{Repeat, Retry};
 use crate::route::Route;
 use crate::sleeper::Sleeper;
 use crate::stream::{ChatStream, CompletionStream, Events};
-use crate::upload::Upload;
+use crate::upload::{Part, Upload};
 
 /// How a client behaves, whatever it asks.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// How to wait between attempts.
     pub sleeper: Sleeper,
+    /// Certificates in PEM that are trusted beside those of the system, such as a company's own.
+    pub certificates: Option<Vec<u8>>,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(600),
             sleeper: Sleeper::default(),
+            certificates: None,
         }
     }
 }
@@ -60,6 +64,32 @@ pub struct Client {
     shared: Arc<Shared>,
 }
 
+/// An answer that does not refuse and was not read yet.
+#[derive(Debug)]
+pub struct Unread {
+    client: Client,
+    answer: Answer,
+}
+
+impl Unread {
+    /// What may be kept of it: shape, ids, states and counts; no word that a record, a person or a key may have lent it.
+    pub fn outline(&self) -> String {
+        match &self.answer {
+            Answer::Whole { bytes, .. } => outline(bytes, self.client.endpoint().secrets()),
+            Answer::Stream(_) => String::new(),
+        }
+    }
+
+    /// Reads it as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Answer`] where it is no `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.client.parsed(&self.answer)
+    }
+}
+
 type Channel = async_openai::Client<Endpoint>;
 
 impl Client {
@@ -70,7 +100,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`EndpointError::Client`] where TLS cannot be set up.
+    /// [`EndpointError::Client`] where TLS cannot be set up, [`EndpointError::Certificates`] where a certificate is none.
     pub fn new(endpoint: Endpoint, settings: Settings) -> Result<Self, Error> {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("medtune/", env!("CARGO_PKG_VERSION")))
@@ -79,6 +109,11 @@ impl Client {
             .read_timeout(settings.read_timeout);
         if endpoint.is_loopback() {
             http = http.no_proxy();
+        }
+        if let Some(pem) = &settings.certificates {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| EndpointError::Certificates(Cause::new(error)))?;
+            http = http.tls_certs_merge(certificates);
         }
         let http = http.build().map_err(|error| EndpointError::Client(Cause::new(error)))?;
         Ok(Self { shared: Arc::new(Shared { endpoint, settings, http }) })
@@ -129,6 +164,22 @@ impl Client {
         self.parsed(&self.send(route, body, self.exchange(Want::Json, repeat)).await?)
     }
 
+    /// Posts `body` as JSON to `route` and gives the answer back unread, so that it can be kept before it is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::post`].
+    pub async fn post_unread(
+        &self,
+        route: &Route,
+        body: &impl Serialize,
+        repeat: Repeat,
+    ) -> Result<Unread, Error> {
+        let exchange = self.exchange(Want::Bytes(JSON_LIMIT), repeat);
+        let answer = self.send(route, body, exchange).await?;
+        Ok(Unread { client: self.clone(), answer })
+    }
+
     /// Posts nothing to `route`, as to cancel, and reads JSON back.
     ///
     /// # Errors
@@ -157,21 +208,38 @@ impl Client {
         self.parsed(&answer(&exchange, sent)?)
     }
 
-    /// Sends a file to `route`, streamed and with its length told beforehand.
+    /// Sends a file to `route`, streamed and with its length told beforehand; the answer is given back unread.
     ///
     /// # Errors
     ///
     /// See [`Error`]; [`Error::File`] where the file cannot be read.
-    pub async fn upload<T: DeserializeOwned>(
+    pub async fn upload(
         &self,
         route: &Route,
         upload: Upload,
         repeat: Repeat,
-    ) -> Result<T, Error> {
-        let exchange = self.exchange(Want::Json, repeat);
+    ) -> Result<Unread, Error> {
+        let exchange = self.exchange(Want::Bytes(JSON_LIMIT), repeat);
         let channel = self.channel(&exchange);
         let files = channel.files().path(route.path()).and_then(|files| files.query(route.query()));
         let sent = files.map_err(unbuilt)?.create_byot::<_, IgnoredAny>(upload).await;
+        Ok(Unread { client: self.clone(), answer: answer(&exchange, sent)? })
+    }
+
+    /// Sends a part of a file to `route`, streamed as [`Client::upload`] does; a part sent twice does no harm.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; [`Error::File`] where the file cannot be read.
+    pub async fn upload_part<T: DeserializeOwned>(
+        &self,
+        route: &Route,
+        part: Part,
+    ) -> Result<T, Error> {
+        let exchange = self.exchange(Want::Json, Repeat::Always);
+        let channel = self.channel(&exchange);
+        let files = channel.files().path(route.path()).and_then(|files| files.query(route.query()));
+        let sent = files.map_err(unbuilt)?.create_byot::<_, IgnoredAny>(part).await;
         self.parsed(&answer(&exchange, sent)?)
     }
 
@@ -318,6 +386,11 @@ impl Client {
         };
         serde_json::from_slice(bytes)
             .map_err(|error| self.misread(request_id.clone(), Misread::of(&error)))
+    }
+
+    /// The error of an answer that can be read and is about something else than what was asked for.
+    pub fn stranger(&self) -> Error {
+        self.misread(None, Misread::Stranger)
     }
 
     fn misread(&self, request_id: Option<String>, source: Misread) -> Error {

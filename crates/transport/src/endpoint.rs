@@ -28,6 +28,9 @@ impl fmt::Display for Provider {
     }
 }
 
+/// A shorter header's value is no secret, and taking it out would spoil every text.
+const SHORTEST_SECRET: usize = 6;
+
 /// Why an endpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,12 +44,18 @@ pub enum EndpointError {
     /// A header's name or value holds a character that it must not.
     #[error("the header `{0}` holds a character that a header must not hold")]
     Header(String),
+    /// A line that should be `Name: value` has no colon; which line it is, counted from 1.
+    #[error("line {0} is no header: it has no colon")]
+    HeaderLine(usize),
     /// A part of a path, such as an id, is empty or only dots.
     #[error("a path holds a part that is empty or only dots")]
     Path,
     /// The request's body cannot be written.
     #[error("the request cannot be written")]
     Request,
+    /// What should be certificates in PEM is something else.
+    #[error("the certificates cannot be read")]
+    Certificates(#[source] crate::error::Cause),
     /// The HTTP client could not be set up, or not for this request.
     #[error("the HTTP client could not be set up")]
     Client(#[source] crate::error::Cause),
@@ -125,6 +134,35 @@ impl Endpoint {
         Ok(self)
     }
 
+    /// The same with the key in a header of its own, such as `api-key`, instead of `Authorization`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Header`] where the name cannot be a header's.
+    pub fn with_key_header(mut self, name: &str) -> Result<Self, EndpointError> {
+        if self.has_key {
+            self.headers.remove(AUTHORIZATION);
+            let key = self.key.expose().to_owned();
+            self = self.with_header(name, &key)?;
+        }
+        Ok(self)
+    }
+
+    /// The same with the headers of `lines`, one `Name: value` a line, as the official SDKs read them.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::HeaderLine`] for a line without a colon, [`EndpointError::Header`] where name or value cannot be a
+    /// header's.
+    pub fn with_header_lines(mut self, lines: &str) -> Result<Self, EndpointError> {
+        let lines = lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        for (index, line) in lines {
+            let (name, value) = line.split_once(':').ok_or(EndpointError::HeaderLine(index + 1))?;
+            self = self.with_header(name, value)?;
+        }
+        Ok(self)
+    }
+
     fn insert(
         &mut self,
         name: HeaderName,
@@ -163,9 +201,21 @@ impl Endpoint {
         self.has_key && !self.loopback && self.base_url.starts_with("http:")
     }
 
-    /// Takes the key out of a text that a service sent back.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        if self.has_key { text.replace(self.key.expose(), "[key]") } else { text.to_owned() }
+    /// Takes the key and what secret headers hold out of a text that a service sent back.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in self.secrets() {
+            text = text.replace(secret, "[key]");
+        }
+        text
+    }
+
+    /// What must never be shown: the key, and what secret headers hold; of a value such as `Bearer abc` the last word.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let key = self.has_key.then(|| self.key.expose());
+        let headers = self.headers.values().filter(|value| value.is_sensitive());
+        let words = headers.filter_map(|value| value.to_str().ok()?.split_whitespace().last());
+        key.into_iter().chain(words.filter(|word| word.len() >= SHORTEST_SECRET))
     }
 }
 
@@ -262,5 +312,25 @@ mod tests {
         assert!(endpoint.sends_key_in_clear());
         assert!(!format!("{endpoint:?}").contains("planted"));
         assert_eq!(endpoint.redact("bad key sk-planted given"), "bad key [key] given");
+        assert_eq!(endpoint.redact("not planted-too"), "not [key]");
+    }
+
+    #[test]
+    fn the_key_may_stand_in_a_header_of_its_own() {
+        let key = Key::new("sk-planted").unwrap();
+        let endpoint = Endpoint::new(Provider::OpenAi, "https://x/v1", Some(key)).unwrap();
+        let endpoint = endpoint.with_key_header("api-key").unwrap();
+        assert_eq!(endpoint.headers.get("api-key").unwrap(), "sk-planted");
+        assert!(endpoint.headers.get(AUTHORIZATION).is_none());
+    }
+
+    #[test]
+    fn header_lines_are_read_and_a_line_without_a_colon_is_named_without_its_words() {
+        let endpoint = || Endpoint::new(Provider::OpenAi, "https://x/v1", None).unwrap();
+        let read = endpoint().with_header_lines("X-Team: a: b\n\n  cf-token :planted-1\n").unwrap();
+        assert_eq!(read.headers.get("x-team").unwrap(), "a: b");
+        assert_eq!(read.redact("planted-1"), "[key]");
+        let error = endpoint().with_header_lines("a: b\nplanted").unwrap_err();
+        assert_eq!(error.to_string(), "line 2 is no header: it has no colon");
     }
 }

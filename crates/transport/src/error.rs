@@ -224,6 +224,9 @@ pub enum Misread {
     /// It is longer than any answer of its kind should be.
     #[error("it is longer than {0} bytes")]
     Long(u64),
+    /// It speaks of something else than what was asked for.
+    #[error("it is about something else than what was asked for")]
+    Stranger,
     /// A stream was asked for, and something else came.
     #[error("it is no event stream")]
     NoStream,

@@ -1,5 +1,6 @@
 //! One request and its answer, with all attempts that it takes.
 
+use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,10 +38,23 @@ pub(crate) enum Want {
 }
 
 /// An answer that does not refuse.
-#[derive(Debug)]
 pub(crate) enum Answer {
     Whole { bytes: Bytes, request_id: Option<String>, limits: RateLimits },
     Stream(Response),
+}
+
+/// Without the body, which may hold a record's words.
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole { bytes, request_id, .. } => formatter
+                .debug_struct("Whole")
+                .field("bytes", &bytes.len())
+                .field("request_id", request_id)
+                .finish(),
+            Self::Stream(_) => formatter.write_str("Stream(..)"),
+        }
+    }
 }
 
 /// The service that `async-openai` hands its requests to.

@@ -6,11 +6,12 @@ mod support;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use support::{Double, Reply};
 use transport::{
-    Client, Endpoint, Error, Key, Provider, RateLimits, Repeat, Retry, Route, Settings, Sleeper,
-    Upload,
+    Client, Endpoint, Error, Key, Part, Provider, RateLimits, Repeat, Retry, Route, Settings,
+    Sleeper, Upload,
 };
 
 struct Fixture {
@@ -250,22 +251,54 @@ async fn an_upload_tells_its_length_and_names_its_file() -> anyhow::Result<()> {
         path: path.clone(),
         filename: "train.jsonl".to_owned(),
         purpose: wire::Purpose::FineTune,
+        byte_order_mark: true,
+        progress: None,
     };
-    let file: wire::FileObject =
-        fixture.client.upload(&Route::new(["files"])?, upload.clone(), Repeat::Always).await?;
+    let route = Route::new(["files"])?;
+    let answer = fixture.client.upload(&route, upload.clone(), Repeat::Always).await?;
+    assert_eq!(answer.outline(), r#"{"id":"file-1"}"#);
+    let file: wire::FileObject = answer.read()?;
     assert_eq!(file.id.as_str(), "file-1");
     let asked = &fixture.double.asked()[1];
     assert_eq!(asked.headers["content-length"].parse(), Ok(asked.body.len()));
     assert!(!asked.headers.contains_key("transfer-encoding"));
-    for part in
-        ["name=\"purpose\"\r\n\r\nfine-tune", "filename=\"train.jsonl\"", "{\"messages\":[]}\n"]
-    {
+    for part in [
+        "name=\"purpose\"\r\n\r\nfine-tune",
+        "filename=\"train.jsonl\"",
+        "\u{feff}{\"messages\":[]}\n",
+    ] {
         assert!(asked.body.contains(part), "{part}");
     }
     std::fs::remove_file(&path)?;
-    let missing =
-        fixture.client.upload::<Value>(&Route::new(["files"])?, upload, Repeat::Always).await;
+    let missing = fixture.client.upload(&route, upload, Repeat::Always).await;
     assert!(matches!(missing, Err(Error::File { .. })));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_part_is_its_range_of_the_file_and_a_file_that_shrank_is_no_part() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(&path, "0123456789")?;
+    let fixture = Fixture::new([Reply::json(200, &json!({"id": "part_1"}))]).await?;
+    let route = Route::new(["uploads", "upload_1", "parts"])?;
+    let part = |range| Part { path: path.clone(), range, byte_order_mark: false, progress: None };
+    let sent: Value = fixture.client.upload_part(&route, part(3..7)).await?;
+    assert_eq!(sent["id"], "part_1");
+    let asked = &fixture.double.asked()[0];
+    assert!(asked.body.contains("name=\"data\"") && asked.body.contains("\r\n\r\n3456\r\n"));
+    let shrank = fixture.client.upload_part::<Value>(&route, part(8..20)).await;
+    assert!(shrank.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_companys_certificates_are_read_or_named_as_none() -> anyhow::Result<()> {
+    let endpoint = || Endpoint::new(Provider::OpenAi, "https://service.invalid/v1", None);
+    let bad = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    let settings = Settings { certificates: Some(bad.into()), ..Settings::default() };
+    let error = Client::new(endpoint()?, settings).err().context("accepted")?;
+    assert!(error.to_string().contains("certificate"), "{error}");
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub mod event;
 pub mod checkpoint;
 pub mod model;
 pub mod logprobs;
+pub mod dialect;
 pub mod chat;
 pub mod completion;
 pub mod tokenize;
@@ -42,6 +43,7 @@ pub use chat::{
 };
 pub use checkpoint::Checkpoint;
 pub use completion::{Completion, CompletionChoice, CompletionRequest, Prompt};
+pub use dialect::{Dialect, HyperparameterPlace};
 pub use error::{ErrorBody, ServiceError};
 pub use event::{Event, EventLevel, EventType, Metrics};
 pub use file::{ExpiresAfter, FileObject, FileStatus, Purpose};
