@@ -9,6 +9,11 @@ pub(crate) struct Chronicle {
 }
 
 impl Chronicle {
+    /// With the events of these ids told before.
+    pub(crate) fn of(told: Vec<String>) -> Self {
+        Self { seen: told.into_iter().collect() }
+    }
+
     pub(crate) fn knows(&self, event: &Event) -> bool {
         self.seen.contains(&event.id)
     }

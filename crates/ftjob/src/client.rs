@@ -1,16 +1,20 @@
 use std::time::Duration;
 
-use transport::{Repeat, Route};
-use wire::{Checkpoint, Deleted, FileId, Job, JobId, Model};
+use transport::{Progress, Repeat, Route};
+use wire::{Checkpoint, Deleted, Dialect, Event, FileId, FileObject, Job, JobId, Model};
 
+use crate::chronicle::Chronicle;
 use crate::error::Error;
 use crate::pages;
+use crate::parts::PART_BYTES;
 
 /// How often to look and how long to wait.
 #[derive(Debug, Clone)]
 pub struct Timing {
-    /// Between two looks at a job.
+    /// Between two looks at a job of which there is news.
     pub poll: Duration,
+    /// The longest time between two looks, which is come to by and by where there is none.
+    pub longest_poll: Duration,
     /// Between two looks at a file that is not ready.
     pub file_poll: Duration,
     /// The longest to wait until a file is ready.
@@ -25,6 +29,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(10),
+            longest_poll: Duration::from_secs(60),
             file_poll: Duration::from_secs(2),
             file_deadline: Duration::from_secs(30 * 60),
             looks: [1, 2, 4, 8].map(Duration::from_secs).to_vec(),
@@ -38,12 +43,34 @@ impl Default for Timing {
 pub struct Client {
     pub(crate) transport: transport::Client,
     pub(crate) timing: Timing,
+    pub(crate) dialect: Dialect,
+    pub(crate) part_bytes: u64,
+    pub(crate) progress: Option<Progress>,
 }
 
 impl Client {
     /// A client that asks through `transport` with this `timing`.
     pub fn new(transport: transport::Client, timing: Timing) -> Self {
-        Self { transport, timing }
+        let dialect = Dialect::default();
+        Self { transport, timing, dialect, part_bytes: PART_BYTES, progress: None }
+    }
+
+    /// The same with uploads in parts of at most `bytes`, which are more than 3.
+    #[must_use]
+    pub fn with_part_bytes(self, bytes: u64) -> Self {
+        Self { part_bytes: bytes.max(4), ..self }
+    }
+
+    /// The same with the bytes of uploads told to `progress` while they are sent.
+    #[must_use]
+    pub fn with_progress(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// The same for a service that differs from `OpenAI`'s as `dialect` says.
+    #[must_use]
+    pub fn with_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 
     /// The HTTP client below.
@@ -66,8 +93,69 @@ impl Client {
     ///
     /// [`Error::Service`], also where the job has come to its end already.
     pub async fn cancel(&self, job: &JobId) -> Result<Job, Error> {
-        let route = route(["fine_tuning", "jobs", job.as_str(), "cancel"])?;
-        self.transport.post_empty(&route, Repeat::Always).await.map_err(Error::Service)
+        self.ask_for(job, "cancel").await
+    }
+
+    /// Asks the service to pause the job, so that it can go on later.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`], also where the service cannot pause jobs or this one does not run.
+    pub async fn pause(&self, job: &JobId) -> Result<Job, Error> {
+        self.ask_for(job, "pause").await
+    }
+
+    /// Asks the service to go on with a paused job.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`], also where the job is not paused.
+    pub async fn resume(&self, job: &JobId) -> Result<Job, Error> {
+        self.ask_for(job, "resume").await
+    }
+
+    async fn ask_for(&self, job: &JobId, what: &str) -> Result<Job, Error> {
+        let route = route(["fine_tuning", "jobs", job.as_str(), what])?;
+        let told = self.transport.post_empty(&route, Repeat::Always).await;
+        self.understood(job, told.map_err(Error::Service)?).map_err(Error::Service)
+    }
+
+    /// Everything that happened in the job so far, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`].
+    pub async fn events(&self, job: &JobId) -> Result<Vec<Event>, Error> {
+        let route = route(["fine_tuning", "jobs", job.as_str(), "events"])?;
+        let listed = pages::all(&self.transport, &route, 100, |event: &Event| event.id.clone());
+        let listed = listed.await.map_err(Error::Service)?;
+        Ok(self.news(&mut Chronicle::default(), listed))
+    }
+
+    /// The file as the service knows it; `None` where it has none of that id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`].
+    pub async fn file(&self, file: &FileId) -> Result<Option<FileObject>, Error> {
+        let told = self.transport.get::<FileObject>(&route(["files", file.as_str()])?).await;
+        match told {
+            Ok(told) if told.id == *file => Ok(Some(told)),
+            Ok(_) => Err(Error::Service(self.transport.stranger())),
+            Err(error) if matches!(error.status(), Some(404 | 410)) => Ok(None),
+            Err(error) => Err(Error::Service(error)),
+        }
+    }
+
+    /// The content of a file, of at most `limit` bytes, such as a finished job's results.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Service`].
+    pub async fn content(&self, file: &FileId, limit: u64) -> Result<Vec<u8>, Error> {
+        let route = route(["files", file.as_str(), "content"])?;
+        let content = self.transport.get_bytes(&route, limit).await.map_err(Error::Service)?;
+        Ok(content.into())
     }
 
     /// The models that the job left at the ends of its epochs, oldest first.
@@ -106,7 +194,33 @@ impl Client {
 
     pub(crate) async fn look(&self, job: &JobId) -> Result<Job, transport::Error> {
         let route = Route::new(["fine_tuning", "jobs", job.as_str()])?;
-        self.transport.get(&route).await
+        self.understood(job, self.transport.get(&route).await?)
+    }
+
+    /// `text` without the key, which some services repeat.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        self.transport.endpoint().redact(text)
+    }
+
+    /// The events of `listed` that `chronicle` does not know, oldest first.
+    pub(crate) fn news(&self, chronicle: &mut Chronicle, listed: Vec<Event>) -> Vec<Event> {
+        let mut news = chronicle.news(listed);
+        for event in &mut news {
+            event.message = self.redacted(&event.message);
+        }
+        news
+    }
+
+    /// `told` in this program's words, if it is about `job` at all.
+    fn understood(&self, job: &JobId, mut told: Job) -> Result<Job, transport::Error> {
+        if told.id != *job {
+            return Err(self.transport.stranger());
+        }
+        told.status = self.dialect.status(told.status);
+        if let Some(error) = &mut told.error {
+            error.message = error.message.as_deref().map(|message| self.redacted(message));
+        }
+        Ok(told)
     }
 
     pub(crate) async fn sleep(&self, duration: Duration) {

@@ -3,6 +3,7 @@ use wire::Job;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::journal::{Journal, Step, Unrecorded, note, refused};
 use crate::key::{Match, RunKey};
 use crate::pages;
 use crate::spec::JobSpec;
@@ -54,16 +55,45 @@ impl Client {
     /// [`Error::Create`] where the service refuses, [`Error::Unclear`] where it may have made the job and does not answer
     /// when it is looked for; another call with the same `key` finds it.
     pub async fn create(&self, spec: &JobSpec, key: &RunKey) -> Result<Created, Error> {
+        self.create_noted(spec, key, &mut Unrecorded).await
+    }
+
+    /// [`create`](Self::create), with what is about to be asked for and what was answered noted in `journal` first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create), and [`Error::Record`] where it cannot be noted; then no job was asked for.
+    pub async fn create_noted(
+        &self,
+        spec: &JobSpec,
+        key: &RunKey,
+        journal: &mut impl Journal,
+    ) -> Result<Created, Error> {
         if let Some(job) = self.find(spec, key, Scope::Start).await.map_err(Error::Create)? {
+            return Ok(Created { job, adopted: true });
+        }
+        if key.is_resumed()
+            && journal.is_open(Step::Create)
+            && let Some(job) = self.search(spec, key).await?
+        {
             return Ok(Created { job, adopted: true });
         }
         let route =
             Route::new(["fine_tuning", "jobs"]).map_err(|error| Error::Create(error.into()))?;
-        let request = spec.request(key);
+        let request = self.dialect.request(spec.request(key));
         for attempt in 1..=REQUESTS {
-            let error = match self.transport.post(&route, &request, Repeat::Unprocessed).await {
-                Ok(job) => return Ok(Created { job, adopted: false }),
-                Err(error) if !error.is_ambiguous() => return Err(Error::Create(error)),
+            journal.intend(Step::Create).map_err(Error::Record)?;
+            let answer = self.transport.post_unread(&route, &request, Repeat::Unprocessed).await;
+            let job = answer.and_then(|answer| {
+                note(journal, Step::Create, &answer);
+                answer.read::<Job>()
+            });
+            let error = match job {
+                Ok(job) => return Ok(Created { job: self.renamed(job), adopted: false }),
+                Err(error) if !error.is_ambiguous() => {
+                    refused(journal, Step::Create);
+                    return Err(Error::Create(error));
+                }
                 Err(error) => error,
             };
             tracing::warn!(attempt, "creating the job had no clear answer; looking for it");
@@ -84,6 +114,11 @@ impl Client {
     /// [`Error::Service`].
     pub async fn adopt(&self, spec: &JobSpec, key: &RunKey) -> Result<Option<Job>, Error> {
         self.find(spec, key, Scope::Start).await.map_err(Error::Service)
+    }
+
+    fn renamed(&self, mut job: Job) -> Job {
+        job.status = self.dialect.status(job.status);
+        job
     }
 
     async fn search(&self, spec: &JobSpec, key: &RunKey) -> Result<Option<Job>, Error> {
@@ -132,7 +167,9 @@ impl Client {
             count += page.len();
             count >= most
         };
-        pages::until(&self.transport, route, PAGE, |job: &Job| job.id.to_string(), enough).await
+        let listed =
+            pages::until(&self.transport, route, PAGE, |job: &Job| job.id.to_string(), enough);
+        Ok(listed.await?.into_iter().map(|job| self.renamed(job)).collect())
     }
 }
 

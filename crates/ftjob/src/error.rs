@@ -14,6 +14,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// What is about to be done could not be noted, so it was not done.
+    #[error("the run's record cannot be written")]
+    Record(#[source] std::io::Error),
     /// The service did not take a file.
     #[error("cannot upload {}", .path.display())]
     Upload {

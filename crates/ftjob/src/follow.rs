@@ -4,7 +4,7 @@ use transport::Route;
 use wire::{Event, Job, JobId, JobStatus};
 
 use crate::chronicle::Chronicle;
-use crate::client::Client;
+use crate::client::{Client, Timing};
 use crate::error::Error;
 use crate::pages;
 
@@ -34,18 +34,34 @@ impl Client {
         job: &JobId,
         tell: &mut impl FnMut(Update<'_>),
     ) -> Result<Job, Error> {
-        let (mut chronicle, mut status, mut silent) = (Chronicle::default(), None, Duration::ZERO);
+        self.follow_on(job, Vec::new(), tell).await
+    }
+
+    /// [`follow`](Self::follow) of a job of which the events with the ids `told` were told before, as after a crash.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`follow`](Self::follow).
+    pub async fn follow_on(
+        &self,
+        job: &JobId,
+        told: Vec<String>,
+        tell: &mut impl FnMut(Update<'_>),
+    ) -> Result<Job, Error> {
+        let mut sight = Sight { chronicle: Chronicle::of(told), status: None, news: false };
+        let (mut poll, mut silent) = (self.timing.poll, Duration::ZERO);
         loop {
-            match self.glance(job, &mut chronicle, &mut status, tell).await {
+            match self.glance(job, &mut sight, tell).await {
                 Ok(job) if job.status.is_terminal() => return Ok(job),
                 Ok(_) => silent = Duration::ZERO,
                 Err(error) if error.is_transient() && silent < self.timing.patience => {
                     tell(Update::OutOfSight(&error));
-                    silent += self.timing.poll;
+                    silent += poll;
                 }
                 Err(source) => return Err(Error::Lost { job: job.clone(), source }),
             }
-            self.sleep(self.timing.poll).await;
+            poll = self.timing.next_poll(poll, std::mem::take(&mut sight.news));
+            self.sleep(poll).await;
         }
     }
 
@@ -53,12 +69,12 @@ impl Client {
     async fn glance(
         &self,
         job: &JobId,
-        chronicle: &mut Chronicle,
-        status: &mut Option<JobStatus>,
+        sight: &mut Sight,
         tell: &mut impl FnMut(Update<'_>),
     ) -> Result<Job, transport::Error> {
         let seen = self.look(job).await?;
         let route = Route::new(["fine_tuning", "jobs", job.as_str(), "events"])?;
+        let chronicle = &mut sight.chronicle;
         let enough = |page: &[Event]| page.iter().all(|event| chronicle.knows(event));
         let listed =
             pages::until(&self.transport, &route, 100, |event: &Event| event.id.clone(), enough)
@@ -68,13 +84,56 @@ impl Client {
             Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => Vec::new(),
             listed => listed?,
         };
-        for event in &chronicle.news(listed) {
+        for event in &self.news(chronicle, listed) {
+            sight.news = true;
             tell(Update::Event(event));
         }
-        if status.as_ref() != Some(&seen.status) {
+        if sight.status.as_ref() != Some(&seen.status) {
+            sight.news = true;
             tell(Update::Status(&seen));
-            *status = Some(seen.status.clone());
+            sight.status = Some(seen.status.clone());
         }
         Ok(seen)
+    }
+}
+
+/// What was seen of a job so far.
+#[derive(Debug)]
+struct Sight {
+    chronicle: Chronicle,
+    status: Option<JobStatus>,
+    /// Whether the last look showed something new.
+    news: bool,
+}
+
+impl Timing {
+    /// How long to wait after a wait of `poll`: the shortest time after news, half as much again without.
+    fn next_poll(&self, poll: Duration, news: bool) -> Duration {
+        if news { self.poll } else { poll.mul_f64(1.5).min(self.longest_poll).max(self.poll) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_news_a_job_is_looked_at_less_and_less_often_up_to_a_limit() {
+        let timing = Timing {
+            poll: Duration::from_secs(10),
+            longest_poll: Duration::from_secs(30),
+            ..Timing::default()
+        };
+        let mut poll = timing.poll;
+        let waits: Vec<u64> = [false, false, false, false, true, false]
+            .into_iter()
+            .map(|news| {
+                poll = timing.next_poll(poll, news);
+                poll.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [15, 22, 30, 30, 10, 15]);
+        let fast = Timing { longest_poll: Duration::from_secs(1), ..timing };
+        assert_eq!(fast.next_poll(fast.poll, false), fast.poll);
     }
 }

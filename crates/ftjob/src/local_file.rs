@@ -14,6 +14,8 @@ pub struct LocalFile {
     pub bytes: u64,
     /// The SHA-256 of its content, in hexadecimal.
     pub sha256: String,
+    /// Whether it begins with UTF-8's byte-order mark.
+    pub has_byte_order_mark: bool,
 }
 
 impl LocalFile {
@@ -26,16 +28,20 @@ impl LocalFile {
         let fail = |source| Error::Read { path: path.to_owned(), source };
         let mut file = tokio::fs::File::open(path).await.map_err(fail)?;
         let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        let mut start: Vec<u8> = Vec::new();
         loop {
             match file.read(&mut piece).await.map_err(fail)? {
                 0 => break,
                 length => {
+                    start.extend(piece[..length].iter().take(3 - start.len()));
                     hash.update(&piece[..length]);
                     bytes += length as u64;
                 }
             }
         }
-        Ok(Self { path: path.to_owned(), bytes, sha256: hexadecimal(&hash.finalize()) })
+        let sha256 = hexadecimal(&hash.finalize());
+        let has_byte_order_mark = start == b"\xEF\xBB\xBF";
+        Ok(Self { path: path.to_owned(), bytes, sha256, has_byte_order_mark })
     }
 
     /// The name to upload it under: its own, with the beginning of its hash, by which it is known again.
@@ -69,6 +75,8 @@ mod tests {
             (file.bytes, file.upload_name().as_str()),
             (3, "my__train_-ba7816bf8f01cfea.jsonl")
         );
+        std::fs::write(&path, "\u{feff}abc")?;
+        assert!(LocalFile::read(&path).await?.has_byte_order_mark && !file.has_byte_order_mark);
         assert!(matches!(
             LocalFile::read(folder.path().join("none").as_path()).await,
             Err(Error::Read { .. })

@@ -418,3 +418,113 @@ async fn a_job_can_be_cancelled_and_its_checkpoints_listed() -> anyhow::Result<(
     assert_eq!(fixture.double.lines()[0], "POST /v1/fine_tuning/jobs/ftjob-1/cancel");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_upload_in_parts_goes_on_where_it_was_cut_and_begins_anew_where_it_is_forgotten()
+-> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("train.jsonl");
+    std::fs::write(&path, "0123456789")?;
+    let file = LocalFile::read(&path).await?;
+    let begun = |id: &str| Reply::json(200, &json!({"id": id, "status": "pending"}));
+    let part = |id: &str| Reply::json(200, &json!({"id": id}));
+    let done = json!({"id": "upload_1", "status": "completed", "file": {"id": "file-1"}});
+    let replies = [list(&[]), begun("upload_1"), part("part_a"), Reply::nothing()];
+    let fixture = Fixture::new(replies).await?;
+    let client = fixture.client.clone().with_part_bytes(4);
+    let mut kept = None;
+    let mut keep = |partial: &ftjob::PartialUpload| {
+        kept = Some(partial.clone());
+        Ok(())
+    };
+    assert!(client.upload_in_parts(&file, None, &mut keep).await.is_err());
+    let partial = kept.clone().context("nothing was kept")?;
+    assert_eq!(partial.parts.len(), 1);
+
+    fixture.double.queue([list(&[]), part("part_b"), part("part_c"), Reply::json(200, &done)]);
+    let uploaded = client.upload_in_parts(&file, Some(partial.clone()), &mut |_| Ok(())).await?;
+    assert_eq!((uploaded.id.as_str(), uploaded.reused), ("file-1", false));
+    let asked = fixture.double.asked();
+    let request: Value = serde_json::from_str(&asked[asked.len() - 1].body)?;
+    assert_eq!(request["part_ids"], json!(["part_a", "part_b", "part_c"]));
+    let sent = &asked[asked.len() - 3];
+    assert!(sent.line.ends_with("/uploads/upload_1/parts") && sent.body.contains("\r\n4567\r\n"));
+
+    // The service has forgotten the upload: everything is sent again, under a new one.
+    fixture.double.queue([list(&[]), Reply::refusal(404, "not_found"), begun("upload_2")]);
+    fixture.double.queue([part("a"), part("b"), part("c"), Reply::refusal(500, "x")]);
+    let name = file.upload_name();
+    fixture.double.queue([list(&[json!({"id": "file-2", "filename": name, "bytes": 10})])]);
+    let uploaded = client.upload_in_parts(&file, Some(partial), &mut |_| Ok(())).await?;
+    assert_eq!(uploaded.id.as_str(), "file-2");
+    Ok(())
+}
+
+/// Keeps the names of what was noted.
+#[derive(Debug, Default)]
+struct Notes {
+    all: Vec<String>,
+    open: bool,
+    broken: bool,
+}
+
+impl ftjob::Journal for Notes {
+    fn intend(&mut self, step: ftjob::Step<'_>) -> std::io::Result<()> {
+        self.all.push(format!("intend {step:?}"));
+        if self.broken { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn answered(&mut self, _: ftjob::Step<'_>, outline: &str) -> std::io::Result<()> {
+        self.all.push(outline.to_owned());
+        Ok(())
+    }
+
+    fn is_open(&self, _: ftjob::Step<'_>) -> bool {
+        self.open
+    }
+}
+
+#[tokio::test]
+async fn what_costs_is_noted_first_and_what_cannot_be_noted_is_not_done() -> anyhow::Result<()> {
+    let mut notes = Notes::default();
+    let fixture = Fixture::new([list(&[]), list(&[]), Reply::json(200, &job("queued"))]).await?;
+    fixture.client.create_noted(&spec()?, &RunKey::new("what"), &mut notes).await?;
+    assert_eq!(notes.all[0], "intend Create");
+    assert!(notes.all[1].contains(r#""id":"ftjob-1""#) && !notes.all[1].contains(r#""med""#));
+
+    let refused = [list(&[]), list(&[]), Reply::refusal(403, "training_not_available")];
+    let mut notes = Notes::default();
+    let fixture = Fixture::new(refused).await?;
+    assert!(fixture.client.create_noted(&spec()?, &RunKey::new("what"), &mut notes).await.is_err());
+    assert_eq!(notes.all[1], r#"{"refused":true}"#);
+
+    let mut full = Notes { broken: true, ..Notes::default() };
+    let fixture = Fixture::new([list(&[]), list(&[])]).await?;
+    let error = fixture.client.create_noted(&spec()?, &RunKey::new("what"), &mut full).await;
+    assert!(matches!(error, Err(Error::Record(_))));
+    assert_eq!(fixture.posts(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_of_a_killed_process_is_waited_for_before_it_is_sent_again() -> anyhow::Result<()>
+{
+    let key: RunKey = serde_json::from_value(serde_json::to_value(RunKey::new("what"))?)?;
+    let late = marked("queued", "what", &key.which);
+    let none = || list(&[]);
+    let fixture = Fixture::new([none(), none(), none(), none(), list(&[late])]).await?;
+    let mut open = Notes { open: true, ..Notes::default() };
+    assert!(fixture.client.create_noted(&spec()?, &key, &mut open).await?.adopted);
+    assert_eq!((fixture.posts(), open.all.len()), (0, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_about_something_else_is_not_taken_for_the_answer() -> anyhow::Result<()> {
+    let mut stranger = job("succeeded");
+    stranger["id"] = json!("ftjob-2");
+    let fixture = Fixture::new([Reply::json(200, &stranger)]).await?;
+    let error = fixture.client.job(&"ftjob-1".parse()?).await.err().context("accepted")?;
+    assert!(error.transport().is_some_and(transport::Error::is_transient));
+    Ok(())
+}
