@@ -35,6 +35,11 @@ impl BaseModel {
         Ok(Self { name: name.to_owned(), source, options })
     }
 
+    /// What the user called it: a known name or a path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The id that the embedded server knows it by.
     pub fn id(&self) -> String {
         server::BaseModel::named(&self.name, "", "").id

@@ -1,8 +1,10 @@
-//! A service by its address and the variables that the official SDKs read.
+//! A service by its profile, its address and the variables that the official SDKs read.
 
 use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt};
 use transport::{Endpoint, Key, Provider};
+
+use crate::profile::{Profile, Profiles};
 
 /// `OpenAI`'s own address.
 pub const OPENAI: &str = "https://api.openai.com/v1";
@@ -13,23 +15,88 @@ pub const OPENAI: &str = "https://api.openai.com/v1";
 ///
 /// [`Exit::Usage`] when an address, key or id has a wrong form, or when a service that is not on this machine has no key.
 pub fn endpoint(base_url: Option<&str>, environment: &Environment) -> Result<Endpoint, Failure> {
-    let base_url = base_url.or_else(|| environment.get("OPENAI_BASE_URL")).unwrap_or(OPENAI);
-    let key = environment.get("OPENAI_API_KEY").map(Key::new).transpose();
-    let key = key.context("OPENAI_API_KEY").or_exit(Exit::Usage)?;
+    let profile = Profiles::bundled().named("openai", &[])?;
+    profile_endpoint(&profile, base_url, environment)
+}
+
+/// The service of `profile` at `base_url`, else where its variables or the profile itself say.
+///
+/// # Errors
+///
+/// [`Exit::Usage`] when an address, key or header has a wrong form or is not there.
+pub fn profile_endpoint(
+    profile: &Profile,
+    base_url: Option<&str>,
+    environment: &Environment,
+) -> Result<Endpoint, Failure> {
+    let base_url = address(profile, base_url, environment)?;
+    let found = profile.key_variables.iter().find_map(|name| Some((name, environment.get(name)?)));
+    let key = match found {
+        Some((name, text)) => {
+            Some(Key::new(text).with_context(|| name.clone()).or_exit(Exit::Usage)?)
+        }
+        None => None,
+    };
     let has_key = key.is_some();
-    let mut endpoint = Endpoint::new(Provider::OpenAi, base_url, key).or_exit(Exit::Usage)?;
-    if !has_key && !endpoint.is_loopback() {
+    let mut endpoint = Endpoint::new(Provider::OpenAi, &base_url, key).or_exit(Exit::Usage)?;
+    if let Some(name) = &profile.key_header {
+        endpoint = endpoint.with_key_header(name).or_exit(Exit::Usage)?;
+    }
+    let mut has_headers = false;
+    if profile.openai_variables {
+        if let Some(id) = environment.get("OPENAI_ORG_ID") {
+            endpoint = endpoint.with_organization(id).or_exit(Exit::Usage)?;
+        }
+        if let Some(id) = environment.get("OPENAI_PROJECT_ID") {
+            endpoint = endpoint.with_project(id).or_exit(Exit::Usage)?;
+        }
+        if let Some(lines) = environment.get("OPENAI_CUSTOM_HEADERS") {
+            let added = endpoint.with_header_lines(lines).context("OPENAI_CUSTOM_HEADERS");
+            endpoint = added.or_exit(Exit::Usage)?;
+            has_headers = true;
+        }
+    }
+    // Headers of one's own may be what a gateway wants in the key's place.
+    if !has_key && !has_headers && !endpoint.is_loopback() {
         let error = anyhow!("no key for {}", endpoint.host());
-        let hint = "set OPENAI_API_KEY in the environment or in .env, or stay on this machine with --provider local";
+        let names = profile.key_variables.join(" or ");
+        let hint = format!(
+            "set {names} in the environment or in .env, or stay on this machine with --provider local"
+        );
         return Err(Failure::new(Exit::Usage, error).hint(hint));
     }
-    if let Some(id) = environment.get("OPENAI_ORG_ID") {
-        endpoint = endpoint.with_organization(id).or_exit(Exit::Usage)?;
-    }
-    if let Some(id) = environment.get("OPENAI_PROJECT_ID") {
-        endpoint = endpoint.with_project(id).or_exit(Exit::Usage)?;
-    }
     Ok(endpoint)
+}
+
+fn address(
+    profile: &Profile,
+    base_url: Option<&str>,
+    environment: &Environment,
+) -> Result<String, Failure> {
+    let names = &profile.base_url_variables;
+    let told = || names.iter().find_map(|name| environment.get(name));
+    let Some(address) = base_url.or_else(told).or(profile.base_url.as_deref()) else {
+        let error = anyhow!("the address of provider `{}` is not known", profile.name);
+        let hint = match names.first() {
+            Some(name) => format!("set {name}, or give --base-url"),
+            None => "give --base-url".to_owned(),
+        };
+        return Err(Failure::new(Exit::Usage, error).hint(hint));
+    };
+    let address = address.trim().trim_end_matches('/');
+    let end = profile.base_url_end.as_str();
+    Ok(if address.ends_with(end) { address.to_owned() } else { format!("{address}{end}") })
+}
+
+/// The certificates to trust beside the system's: those in the file that `SSL_CERT_FILE` names.
+///
+/// # Errors
+///
+/// [`Exit::Usage`] when the file cannot be read.
+pub fn certificates(environment: &Environment) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(path) = environment.get("SSL_CERT_FILE") else { return Ok(None) };
+    let read = std::fs::read(path).with_context(|| format!("SSL_CERT_FILE: {path}"));
+    Ok(Some(read.or_exit(Exit::Usage)?))
 }
 
 #[cfg(test)]
@@ -37,8 +104,13 @@ mod tests {
     use super::*;
 
     fn check(base_url: Option<&str>, pairs: &[(&str, &str)]) -> Result<String, Exit> {
+        of("openai", base_url, pairs)
+    }
+
+    fn of(name: &str, base_url: Option<&str>, pairs: &[(&str, &str)]) -> Result<String, Exit> {
         let environment = Environment::from_pairs(pairs.iter().copied());
-        let endpoint = endpoint(base_url, &environment);
+        let profile = Profiles::bundled().named(name, &[]).unwrap();
+        let endpoint = profile_endpoint(&profile, base_url, &environment);
         endpoint.map(|endpoint| endpoint.base_url().to_owned()).map_err(|failure| failure.exit())
     }
 
@@ -60,5 +132,27 @@ mod tests {
             check(Some("http://127.0.0.1:8080/v1"), &[]),
             Ok("http://127.0.0.1:8080/v1".to_owned())
         );
+        let gateway = [("OPENAI_CUSTOM_HEADERS", "cf-access-token: abcdefgh")];
+        assert_eq!(check(None, &gateway), Ok(OPENAI.to_owned()));
+        assert_eq!(check(None, &[("OPENAI_CUSTOM_HEADERS", "no colon")]), Err(Exit::Usage));
+    }
+
+    #[test]
+    fn each_service_gets_its_own_key_and_no_other() {
+        let openai = ("OPENAI_API_KEY", "k");
+        assert_eq!(of("nebius", None, &[openai]), Err(Exit::Usage));
+        assert_eq!(
+            of("nebius", None, &[("NEBIUS_API_KEY", "k")]),
+            Ok("https://api.tokenfactory.nebius.com/v1".to_owned())
+        );
+        let azure = [
+            ("AZURE_OPENAI_API_KEY", "k"),
+            ("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com/"),
+        ];
+        assert_eq!(
+            of("azure", None, &azure),
+            Ok("https://r.openai.azure.com/openai/v1".to_owned())
+        );
+        assert_eq!(of("azure", None, &azure[..1]), Err(Exit::Usage));
     }
 }
