@@ -1,21 +1,32 @@
-//! What a person sees of a job: a bar on a terminal, a line for each event otherwise.
+//! What a person sees of a job: a bar on a terminal, a line for each event otherwise, or JSON lines.
 
 use std::time::{Duration, Instant};
 
 use cli::Terminal;
 use ftjob::Update;
 use indicatif::{ProgressBar, ProgressStyle};
-use wire::{Event, EventLevel};
+use serde_json::{Value, json};
+use wire::{Event, EventLevel, Job, JobStatus};
 
 use crate::curve::Curve;
+use crate::ledger::{self, Events};
+use crate::words::Words;
 
-/// Shows what happens in a job.
-#[derive(Debug, Default)]
-pub(crate) struct Display {
+/// Shows what happens in a job, after it was kept.
+#[derive(Debug)]
+pub(crate) struct Display<'a> {
     pub(crate) curve: Curve,
+    events: Events,
+    /// What a service may not repeat.
+    words: Option<&'a Words>,
+    json: bool,
     bar: Option<ProgressBar>,
     pace: Option<Pace>,
+    /// When the service says that the job will end, in seconds since 1970.
+    estimated_finish: Option<i64>,
     silent: bool,
+    /// Why events could not be kept; told once.
+    trouble: Option<std::io::Error>,
 }
 
 /// Steps take seconds to minutes, so that a rate over the last moments would say little.
@@ -41,42 +52,100 @@ impl Pace {
     }
 }
 
-impl Display {
-    /// Shows `update`; what cannot be printed changes nothing about the job.
+impl<'a> Display<'a> {
+    /// Shows what is new beside `events`; what a service repeats of `words` is kept back.
+    pub(crate) fn new(events: Events, words: Option<&'a Words>, json: bool) -> Self {
+        let mut curve = Curve::default();
+        ledger::metrics(&events.told).for_each(|metrics| curve.add(&metrics));
+        Self {
+            curve,
+            events,
+            words,
+            json,
+            bar: None,
+            pace: None,
+            estimated_finish: None,
+            silent: false,
+            trouble: None,
+        }
+    }
+
+    /// The ids of the events that were told by earlier processes.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.events.ids()
+    }
+
+    /// Shows `update`; what cannot be printed or kept changes nothing about the job.
     pub(crate) fn show(&mut self, update: Update<'_>, terminal: &mut Terminal<'_>) {
         match update {
             Update::Event(event) => self.event(event, terminal),
-            Update::OutOfSight(error) if !self.silent => {
+            Update::Status(job) => self.status(job, terminal),
+            Update::OutOfSight(error) => {
+                if !self.silent {
+                    self.line(
+                        &format!("no answer ({error}); the job goes on, asking again"),
+                        terminal,
+                    );
+                }
                 self.silent = true;
-                self.line(&format!("no answer ({error}); the job goes on, asking again"), terminal);
                 return;
             }
             _ => {}
         }
-        if !matches!(update, Update::OutOfSight(_)) {
-            self.silent = false;
+        self.silent = false;
+    }
+
+    fn status(&mut self, job: &Job, terminal: &mut Terminal<'_>) {
+        self.estimated_finish = job.estimated_finish;
+        if self.json {
+            json_line(&json!({"type": "status", "job": job.id, "status": job.status}), terminal);
+        } else if matches!(
+            job.status,
+            JobStatus::Paused | JobStatus::Pausing | JobStatus::Cancelling | JobStatus::Other(_)
+        ) {
+            self.line(&format!("the job is {}", one_line(job.status.as_str())), terminal);
         }
     }
 
     fn event(&mut self, event: &Event, terminal: &mut Terminal<'_>) {
+        let told = one_line(&event.message);
+        let words = self.words.map_or_else(|| told.clone(), |words| words.cleaned(&told));
+        // Without the records at hand nobody can say what the service repeats.
+        let kept = if self.words.is_some() { words.as_str() } else { "" };
+        if let Err(error) = self.events.add(event, kept)
+            && self.trouble.is_none()
+        {
+            self.line(
+                &format!("warning: events cannot be kept ({error}); the job goes on"),
+                terminal,
+            );
+            self.trouble = Some(error);
+        }
         let metrics = event.read_metrics();
         if let Some(metrics) = &metrics {
             self.curve.add(metrics);
         }
-        let counted = metrics.is_some_and(|metrics| metrics.total_steps.is_some());
-        if !(terminal.err_is_terminal && counted) {
-            let mark = match &event.level {
-                None | Some(EventLevel::Info) => String::new(),
-                Some(level) => format!("{level}: "),
-            };
-            self.line(&format!("{mark}{}", one_line(&event.message)), terminal);
+        if self.json {
+            json_line(&event_json(event, &words), terminal);
             return;
         }
+        let counted = metrics.is_some_and(|metrics| metrics.total_steps.is_some());
+        if terminal.err_is_terminal && counted {
+            self.advance(terminal);
+        } else {
+            self.line(&event_line(event, &words), terminal);
+        }
+    }
+
+    fn advance(&mut self, terminal: &Terminal<'_>) {
         let total = self.curve.total_steps.unwrap_or_default();
         let (now, step) = (Instant::now(), self.curve.step);
         let pace = self.pace.map_or(Pace { since: now, step }, |pace| pace.at(step, now));
         self.pace = Some(pace);
-        let left = pace.left(step, total, now).filter(|left| !left.is_zero());
+        let told = self.estimated_finish.and_then(|finish| {
+            u64::try_from(finish - jiff::Timestamp::now().as_second()).ok().map(Duration::from_secs)
+        });
+        let left = pace.left(step, total, now).or(told).filter(|left| !left.is_zero());
         let left = left
             .map(|left| format!(", about {} left", indicatif::HumanDuration(left)))
             .unwrap_or_default();
@@ -86,7 +155,8 @@ impl Display {
         bar.set_message(format!("{}{left}", self.curve.now()));
     }
 
-    fn line(&self, text: &str, terminal: &mut Terminal<'_>) {
+    /// Prints a line above the bar, if there is one.
+    pub(crate) fn line(&self, text: &str, terminal: &mut Terminal<'_>) {
         let mut print = || drop(writeln!(terminal.err, "{text}"));
         match &self.bar {
             Some(bar) => bar.suspend(print),
@@ -102,16 +172,40 @@ impl Display {
     }
 }
 
+/// An event on one line; of a kind that is not just words or numbers, the kind is told too.
+pub(crate) fn event_line(event: &Event, words: &str) -> String {
+    let level = match &event.level {
+        None | Some(EventLevel::Info) => String::new(),
+        Some(level) => format!("{}: ", one_line(level.as_str())),
+    };
+    let kind = match &event.kind {
+        None | Some(wire::EventType::Message | wire::EventType::Metrics) => String::new(),
+        Some(kind) => format!("{}: ", one_line(kind.as_str())),
+    };
+    format!("{level}{kind}{words}")
+}
+
+/// An event as a JSON line.
+pub(crate) fn event_json(event: &Event, words: &str) -> Value {
+    json!({"type": "event", "id": event.id, "created_at": event.created_at, "level": event.level,
+        "kind": event.kind, "message": words, "data": event.data.as_ref().map(ledger::numbers)})
+}
+
+/// One JSON object on a line of standard output.
+pub(crate) fn json_line(value: &Value, terminal: &mut Terminal<'_>) {
+    let _ = writeln!(terminal.out, "{value}").and_then(|()| terminal.out.flush());
+}
+
 fn bar(terminal: &Terminal<'_>, total: u64) -> ProgressBar {
     let bar = cli::progress(terminal, total, "steps");
-    if let Ok(style) = ProgressStyle::with_template("[{bar:30}] {pos}/{len} steps, {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("[{bar:20}] {pos}/{len} steps, {wide_msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar
 }
 
 /// A service's words on one line, without what a terminal would obey.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()
 }
 
@@ -129,5 +223,15 @@ mod tests {
         let pace = pace.at(11, seconds(20)).at(12, seconds(40));
         assert_eq!(pace.left(12, 20, seconds(40)), Some(Duration::from_secs(160)));
         assert_eq!(pace.left(20, 20, seconds(200)), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn kinds_and_levels_that_are_not_usual_are_shown() {
+        let event = |kind: &str, level: &str| -> Event {
+            serde_json::from_value(json!({"id": "e", "type": kind, "level": level})).unwrap()
+        };
+        assert_eq!(event_line(&event("message", "info"), "a"), "a");
+        assert_eq!(event_line(&event("moderation_checks", "info"), "a"), "moderation_checks: a");
+        assert_eq!(event_line(&event("news", "warning"), "a"), "warn: news: a");
     }
 }

@@ -1,38 +1,38 @@
 //! What a failure means for a person: the exit code, what happened, and which ways remain.
 
+use anyhow::anyhow;
 use cli::{Exit, Failure};
 use ftjob::Error;
-use wire::FileId;
+
+use crate::words::Words;
 
 /// What `OpenAI` announced on 2026-05-07 about its own fine-tuning.
 const CLOSED: &str = "OpenAI no longer takes fine-tuning jobs from this organisation: since 2026-05-07 none from those \
 that had never trained, since 2026-07-02 none from those that had not asked a fine-tuned model for 60 days, and from \
 2027-01-06 none from anybody; models that were tuned before answer until their base model is shut down";
 
-const WAYS: &str = "train on this machine with --provider local (no key, nothing leaves it), or at another service of \
-the same dialect, such as Azure OpenAI or Nebius, with OPENAI_BASE_URL, OPENAI_API_KEY and --base-model";
+/// Where else a model can be trained.
+pub(crate) const WAYS: &str = "train on this machine with --provider local (no key, nothing leaves it), or at another \
+service of the same dialect, such as Azure OpenAI (--provider azure) or Nebius (--provider nebius)";
 
-/// The failure that `error` ends the tool with; `uploaded` are the files that the service has by now.
-pub(crate) fn failure(error: Error, uploaded: &[FileId]) -> Failure {
-    let (exit, hint) = match &error {
+/// The failure that `error` ends the tool with, without what a service repeats of the records.
+pub(crate) fn failure(error: Error, words: Option<&Words>) -> Failure {
+    let exit = match &error {
         Error::Read { .. }
         | Error::FileRefused { .. }
-        | Error::Upload { source: transport::Error::File { .. }, .. } => (Exit::BadData, None),
-        Error::Failed { .. } | Error::Cancelled { .. } | Error::NoModel { .. } => {
-            (Exit::JobFailed, None)
-        }
-        Error::Unclear(_) => (
-            Exit::Service,
-            Some("the same command looks for the job again and starts no second one".to_owned()),
-        ),
-        Error::Lost { .. } => {
-            (Exit::Service, Some("the job goes on; the same command follows it again".to_owned()))
-        }
-        _ => (Exit::Service, error.transport().and_then(service_hint)),
+        | Error::Upload { source: transport::Error::File { .. }, .. } => Exit::BadData,
+        Error::Failed { .. } | Error::Cancelled { .. } | Error::NoModel { .. } => Exit::JobFailed,
+        Error::Record(_) => Exit::Failed,
+        _ => Exit::Service,
     };
-    if code(&error) == Some("training_not_available") {
-        let failure = Failure::new(exit, anyhow::Error::new(error).context(CLOSED));
-        return failure.hint(format!("{WAYS}{}", left_behind(uploaded)));
+    let hint = hint(&error);
+    let is_closed = is_closed(&error);
+    let mut error = anyhow::Error::new(error);
+    if let Some(words) = words {
+        error = anyhow!(words.cleaned(&format!("{error:#}")));
+    }
+    if is_closed {
+        return Failure::new(exit, error.context(CLOSED)).hint(WAYS);
     }
     let failure = Failure::new(exit, error);
     match hint {
@@ -41,24 +41,28 @@ pub(crate) fn failure(error: Error, uploaded: &[FileId]) -> Failure {
     }
 }
 
-fn code(error: &Error) -> Option<&str> {
-    error.transport()?.refusal()?.code()
+/// Whether the service says that it trains for this organisation no more.
+pub(crate) fn is_closed(error: &Error) -> bool {
+    let refusal = error.transport().and_then(transport::Error::refusal);
+    refusal.and_then(transport::Refusal::code) == Some("training_not_available")
 }
 
-fn left_behind(uploaded: &[FileId]) -> String {
-    if uploaded.is_empty() {
-        return String::new();
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::Unclear(_) => {
+            Some("the same command looks for the job again and starts no second one".to_owned())
+        }
+        Error::Lost { .. } => Some("the job goes on; the same command follows it again".to_owned()),
+        Error::Record(_) => Some("nothing was asked for that is not noted".to_owned()),
+        _ => error.transport().and_then(service_hint),
     }
-    let ids: Vec<&str> = uploaded.iter().map(FileId::as_str).collect();
-    format!(
-        "; the uploaded files ({}) are still there and can be deleted in the service's file list",
-        ids.join(", ")
-    )
 }
 
 fn service_hint(error: &transport::Error) -> Option<String> {
     let text = match error.status() {
-        Some(401) => "the service does not take the key in OPENAI_API_KEY",
+        Some(401) => {
+            "the service does not take the key in OPENAI_API_KEY (or in the provider's own variable)"
+        }
         Some(403) => "the key is not allowed to do this; --provider local trains on this machine",
         Some(404) => {
             "the service does not know this; is the base model right (--base-model), and the address (--base-url)?"

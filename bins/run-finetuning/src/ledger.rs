@@ -1,75 +1,110 @@
 //! What was begun, on disk before it is begun: so that a rerun finds the job instead of buying a second one.
+//!
+//! Every run has a folder of its own. `run.json` says how far it has come and is replaced whole; `journal.jsonl` gets a
+//! line before each call that costs and one with the outline of its answer; `events.jsonl` gets a line for each event.
+
+mod entry;
+mod journal;
+mod events;
+mod lock;
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use ftjob::RunKey;
-use serde::{Deserialize, Serialize};
-use wire::JobId;
+use anyhow::Context as _;
+use wire::FileId;
 
-/// The version of the file's format.
-const VERSION: u32 = 1;
+pub(crate) use self::entry::{Best, Entry, Planned, SentFile, Stage, Subject};
+pub(crate) use self::events::{Events, metrics, numbers};
+pub(crate) use self::journal::Notes;
+use self::lock::Lock;
 
-/// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Stage {
-    /// The job is about to be asked for, or was.
-    Begun,
-    /// The service has made it.
-    Created,
-    /// It came to its end.
-    Ended,
-}
+const RUN: &str = "run.json";
+const JOURNAL: &str = "journal.jsonl";
+const EVENTS: &str = "events.jsonl";
+/// Enough of the key to tell recipes apart in a name.
+const KEY_LETTERS: usize = 8;
 
-/// One run, as its file holds it; no record's text and no key is in it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    version: u32,
-    pub(crate) key: RunKey,
-    pub(crate) stage: Stage,
-    /// Where the job is: a service's address, or `local`.
-    pub(crate) service: String,
-    pub(crate) base_model: String,
-    pub(crate) job_id: Option<JobId>,
-    /// The model, where the run ended with one.
-    pub(crate) model: Option<String>,
-}
-
-/// The file of the runs of one recipe on the same files.
+/// A run with its folder; nobody else works on the same recipe and files while it is held.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    path: PathBuf,
+    folder: PathBuf,
     pub(crate) entry: Entry,
     /// What the run before this one left, if it came to its end.
     pub(crate) earlier: Option<Entry>,
+    /// The file of version 1 that the run was read from, to be put aside.
+    old: Option<PathBuf>,
+    _lock: Lock,
 }
 
 impl Ledger {
-    /// Opens the file of `what` in `folder`: an open run is gone on with, else a new one is prepared, not yet written.
+    /// Opens the run of `subject` in `root`: an open one is gone on with, else a new one is prepared, not yet written.
     pub(crate) fn open(
-        folder: &Path,
-        what: &str,
-        service: &str,
-        base_model: &str,
+        root: &Path,
+        subject: Subject,
+        now: jiff::Timestamp,
     ) -> anyhow::Result<Self> {
-        let path = folder.join(format!("{what}.json"));
-        let found = read(&path)?;
-        let fresh = || Entry {
-            version: VERSION,
-            key: RunKey::new(what),
-            stage: Stage::Begun,
-            service: service.to_owned(),
-            base_model: base_model.to_owned(),
-            job_id: None,
-            model: None,
-        };
-        Ok(match found {
-            Some(entry) if entry.stage != Stage::Ended => Self { path, entry, earlier: None },
-            earlier => Self { path, entry: fresh(), earlier },
-        })
+        let what = subject.what.clone();
+        let lock = Lock::take(root, &what)?;
+        let same = |(_, entry): &(PathBuf, Entry)| entry.key.what == what;
+        let mut found: Vec<_> = all(root)?.into_iter().filter(same).collect();
+        let old = root.join(format!("{what}.json"));
+        if found.is_empty()
+            && let Some(entry) = entry::read(&old)?
+        {
+            found.push((old.clone(), entry));
+        }
+        // The newest stands first.
+        let mut found = found.into_iter();
+        let newest = found.next();
+        match newest {
+            Some((place, entry)) if entry.stage.is_open() => {
+                let is_old = place == old;
+                let folder = if is_old { fresh(root, &what, now) } else { place };
+                let old = is_old.then_some(old);
+                let entry = entry.completed(subject);
+                let mut ledger = Self { folder, entry, earlier: None, old, _lock: lock };
+                ledger.recover()?;
+                Ok(ledger)
+            }
+            newest => {
+                let ended = newest.into_iter().chain(found).map(|(_, entry)| entry);
+                let earlier = ended.into_iter().find(|entry| entry.stage == Stage::Ended);
+                let folder = fresh(root, &what, now);
+                let entry = Entry::new(subject, now.as_second());
+                Ok(Self { folder, entry, earlier, old: None, _lock: lock })
+            }
+        }
+    }
+
+    /// Opens the run in `folder` to go on with it.
+    pub(crate) fn reopen(root: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(RUN);
+        let entry = entry::read(&path)?.with_context(|| format!("{}: no run", path.display()))?;
+        let lock = Lock::take(root, &entry.key.what)?;
+        let folder = folder.to_owned();
+        let mut ledger = Self { folder, entry, earlier: None, old: None, _lock: lock };
+        ledger.recover()?;
+        Ok(ledger)
+    }
+
+    /// Takes the job's id from the journal where the process ended between the answer and its note.
+    fn recover(&mut self) -> anyhow::Result<()> {
+        if self.entry.job_id.is_none() && self.entry.stage == Stage::Begun {
+            self.entry.job_id = journal::created(&self.folder.join(JOURNAL))?;
+        }
+        Ok(())
+    }
+
+    /// The name of the run, by which a person calls it.
+    pub(crate) fn name(&self) -> String {
+        name(&self.folder)
+    }
+
+    /// The run's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Whether an earlier process began this run and did not see its end.
@@ -77,90 +112,98 @@ impl Ledger {
         self.entry.key.is_resumed()
     }
 
+    /// Begins the run anew in its folder, as one that no job belongs to.
+    pub(crate) fn renew(&mut self) {
+        self.entry.key = ftjob::RunKey::new(&self.entry.key.what);
+        self.entry.job_id = None;
+    }
+
     /// Writes that the run stands at `stage`, whole and synced, before anything that builds on it.
     pub(crate) fn note(&mut self, stage: Stage) -> anyhow::Result<()> {
         self.entry.stage = stage;
-        write(&self.path, &self.entry).with_context(|| self.path.display().to_string())
+        write(&self.folder.join(RUN), &self.entry)?;
+        if let Some(old) = self.old.take() {
+            let put_aside = fs::rename(&old, self.folder.join("run.v1.json"));
+            put_aside.with_context(|| old.display().to_string())?;
+        }
+        Ok(())
     }
 
-    /// The same recipe on the same files as a new run, once this one was given up.
-    pub(crate) fn anew(&self, folder: &Path) -> anyhow::Result<Self> {
-        Self::open(folder, &self.entry.key.what, &self.entry.service, &self.entry.base_model)
+    /// Where calls that cost are noted.
+    pub(crate) fn notes(&self) -> Notes {
+        Notes::new(self.folder.join(JOURNAL))
     }
 
-    /// Gives the run up: the next one begins anew.
-    pub(crate) fn forget(&self) -> anyhow::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| self.path.display().to_string())
-            }
-            _ => Ok(()),
+    /// The events told so far.
+    pub(crate) fn events(&self) -> anyhow::Result<Events> {
+        Events::open(&self.folder.join(EVENTS))
+    }
+}
+
+/// Every run in `root`, newest first.
+pub(crate) fn all(root: &Path) -> anyhow::Result<Vec<(PathBuf, Entry)>> {
+    let entries = match fs::read_dir(root) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.with_context(|| root.display().to_string())?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let folder = entry?.path();
+        if let Some(entry) = entry::read(&folder.join(RUN))? {
+            runs.push((folder, entry));
         }
     }
+    runs.sort_by(|(a, first), (b, second)| {
+        second.begun_at.cmp(&first.begun_at).then_with(|| b.cmp(a))
+    });
+    Ok(runs)
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<Entry>> {
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.with_context(|| path.display().to_string())?,
+/// The id under which some run left the content `sha256` at `service`.
+pub(crate) fn sent(root: &Path, service: &str, sha256: &str) -> anyhow::Result<Option<FileId>> {
+    let there = |(_, entry): (PathBuf, Entry)| {
+        let files = (entry.service == service).then_some(entry.files)?;
+        files.into_iter().find(|file| file.sha256 == sha256)?.id
     };
-    let entry: Entry =
-        serde_json::from_slice(&bytes).with_context(|| path.display().to_string())?;
-    if entry.version > VERSION {
-        bail!(
-            "{}: version {}, and this program reads up to {VERSION}",
-            path.display(),
-            entry.version
-        );
-    }
-    Ok(Some(entry))
+    Ok(all(root)?.into_iter().find_map(there))
 }
 
-fn write(path: &Path, entry: &Entry) -> anyhow::Result<()> {
+/// What a person calls the run in `folder`.
+pub(crate) fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A folder for a new run, not made yet: by its time, so that names sort as runs were begun.
+fn fresh(root: &Path, what: &str, now: jiff::Timestamp) -> PathBuf {
+    let letters: String = what.chars().take(KEY_LETTERS).collect();
+    let time = now.strftime("%Y%m%d-%H%M%S");
+    let base = format!("{time}-{letters}");
+    let names = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
+    names.map(|name| root.join(name)).find(|path| !path.exists()).expect("names do not run out")
+}
+
+/// Writes `value` as JSON beside its place, synced, and renames it there.
+pub(crate) fn write(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, entry)?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The name must last as well as the content; where folders cannot be opened, the system takes care of it.
+    let written = || -> anyhow::Result<()> {
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        sync_folder(folder);
+        Ok(())
+    };
+    written().with_context(|| path.display().to_string())
+}
+
+/// The name must last as well as the content; where folders cannot be opened, the system takes care of it.
+pub(crate) fn sync_folder(folder: &Path) {
     if let Ok(folder) = fs::File::open(folder) {
         folder.sync_all().ok();
     }
-    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_open_run_is_gone_on_with_and_an_ended_one_is_not() -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let open = || Ledger::open(&folder.path().join("runs"), "what", "local", "m");
-        let mut first = open()?;
-        assert!(!first.is_resumed());
-        first.note(Stage::Begun)?;
-        let mut second = open()?;
-        assert!(second.is_resumed() && second.entry.key.which == first.entry.key.which);
-        second.note(Stage::Ended)?;
-        let third = open()?;
-        assert!(!third.is_resumed() && third.entry.key.which != first.entry.key.which);
-        assert_eq!(third.earlier.map(|entry| entry.stage), Some(Stage::Ended));
-        Ok(())
-    }
-
-    #[test]
-    fn a_broken_or_later_file_is_named_and_not_passed_over() -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let mut ledger = Ledger::open(folder.path(), "what", "local", "m")?;
-        ledger.entry.version = VERSION + 1;
-        ledger.note(Stage::Begun)?;
-        let open = || Ledger::open(folder.path(), "what", "local", "m");
-        assert!(open().is_err_and(|error| error.to_string().contains("what.json")));
-        fs::write(folder.path().join("what.json"), "{")?;
-        assert!(open().is_err_and(|error| error.to_string().contains("what.json")));
-        Ok(())
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use template::Template;
 
 use crate::examples::Examples;
@@ -11,11 +11,12 @@ use crate::examples::Examples;
 const MANIFEST: &str = "medical_dataset.manifest.json";
 
 /// How the examples were made, which is how the model wants to be asked.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) system_prompt: String,
     pub(crate) template: Template,
-    pub(crate) from: &'static str,
+    /// What told it.
+    pub(crate) from: String,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ pub(crate) fn origin(train: &Examples) -> Origin {
     read(&manifest, &train.file.sha256).unwrap_or_else(|| Origin {
         system_prompt: train.system_prompt.clone(),
         template: train.template.clone(),
-        from: "the first example",
+        from: "the first example".to_owned(),
     })
 }
 
@@ -46,7 +47,7 @@ fn read(path: &Path, sha256: &str) -> Option<Origin> {
         return None;
     }
     let Manifest { system_prompt, template, .. } = manifest;
-    Some(Origin { system_prompt, template, from: MANIFEST })
+    Some(Origin { system_prompt, template, from: MANIFEST.to_owned() })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a job at a service will cost, and the question before it is spent.
+//! What a job at a service will cost, whether its model is trained at all, and the question before it is spent.
 
 use std::fs;
 use std::io::BufRead;
@@ -6,10 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use cli::{Exit, Failure, ResultExt, Terminal};
-use tokens::{ChatConstants, Encoding, ModelRow, PriceTable, default_epochs};
+use ftjob::Recipe;
+use tokens::{ChatConstants, Encoding, PriceTable, default_epochs};
 
-use crate::config::{Config, Place};
+use crate::config::{Caution, Place, Target};
 use crate::examples::{Counter, Examples};
+use crate::ledger::Planned;
 
 /// The price table at `path`, or the bundled one.
 pub(crate) fn table(path: Option<&Path>) -> Result<PriceTable, Failure> {
@@ -20,32 +22,43 @@ pub(crate) fn table(path: Option<&Path>) -> Result<PriceTable, Failure> {
 }
 
 /// What counts a service's tokens, where the model's encoding is known.
-pub(crate) fn counter(config: &Config, prices: &PriceTable) -> Option<Counter> {
-    let Place::Service(_) = &config.place else { return None };
-    let encoding = Encoding::for_model(&config.recipe.model).ok()?;
-    let row = prices.model(&config.recipe.model);
+pub(crate) fn counter(target: &Target, model: &str, prices: &PriceTable) -> Option<Counter> {
+    let Place::Service(_) = &target.place else { return None };
+    let encoding = Encoding::for_model(tokens::base_model(model)).ok()?;
+    let row = prices.model(model);
     let limit = row.and_then(|row| row.max_training_tokens).unwrap_or(usize::MAX);
-    Some(Counter { encoding, constants: ChatConstants::for_model(&config.recipe.model), limit })
+    Some(Counter { encoding, constants: ChatConstants::for_model(model), limit })
 }
 
 /// Refuses a model that `OpenAI` no longer trains before anything is sent there.
-pub(crate) fn check_model(config: &Config, prices: &PriceTable) -> Result<(), Failure> {
-    let Place::Service(endpoint) = &config.place else { return Ok(()) };
-    let Some(row) =
-        prices.model(&config.recipe.model).filter(|_| endpoint.host() == "api.openai.com")
-    else {
+pub(crate) fn check_model(target: &Target, model: &str, caution: &Caution) -> Result<(), Failure> {
+    let Place::Service(endpoint) = &target.place else { return Ok(()) };
+    // Other services have tables of their own.
+    if endpoint.host() != "api.openai.com" {
         return Ok(());
-    };
-    if row.fine_tunable && !row.is_shut_down(prices.as_of) {
+    }
+    let prices = &caution.prices;
+    let today = caution.today.max(prices.as_of);
+    if let Some(end) = prices.training_ends.filter(|end| *end <= today) {
+        let error = anyhow!("OpenAI takes no fine-tuning jobs from anybody since {end}");
+        return Err(Failure::new(Exit::Service, error).hint(crate::explain::WAYS));
+    }
+    let Some(row) = prices.model(model) else { return Ok(()) };
+    if row.fine_tunable && !row.is_shut_down(today) {
         return Ok(());
     }
     let since = row
         .shutdown_date
-        .map(|day| format!(", which shuts down or did so on {day}"))
+        .map(|day| {
+            format!(
+                ", which {} on {day}",
+                if day <= today { "was shut down" } else { "shuts down" }
+            )
+        })
         .unwrap_or_default();
     let error = anyhow!("OpenAI no longer trains {}{since} (as of {})", row.id, prices.as_of);
-    let left: Vec<&str> =
-        prices.models.iter().filter(|row| row.fine_tunable).map(|row| row.id.as_str()).collect();
+    let left = prices.models.iter().filter(|row| row.fine_tunable && !row.is_shut_down(today));
+    let left: Vec<&str> = left.map(|row| row.id.as_str()).collect();
     let hint = format!(
         "trained there on that day: {}; or train on this machine with --provider local",
         left.join(", ")
@@ -53,118 +66,93 @@ pub(crate) fn check_model(config: &Config, prices: &PriceTable) -> Result<(), Fa
     Err(Failure::new(Exit::Service, error).hint(hint))
 }
 
-/// What the job will cost, with its arithmetic.
-pub(crate) fn estimate(config: &Config, train: &Examples, prices: &PriceTable) -> String {
-    let unknown = || format!("what it costs is not known for {}", config.recipe.model);
-    let Some((row, tokens)) = prices.model(&config.recipe.model).zip(train.tokens) else {
-        return unknown();
+/// What a recipe is expected to take; `None` where tokens are not counted.
+pub(crate) fn plan(recipe: &Recipe, train: &Examples, prices: &PriceTable) -> Option<Planned> {
+    let tokens = train.tokens?;
+    let epochs = recipe.epochs.unwrap_or_else(|| default_epochs(train.count));
+    let row = prices.model(&recipe.model);
+    let usd = row.and_then(|row| row.training_cost(tokens, epochs)).map(|usd| usd.0);
+    Some(Planned { tokens, epochs, usd })
+}
+
+/// What `plans` cost together, with the arithmetic, and the sum where all are known.
+pub(crate) fn estimate(
+    model: &str,
+    plans: &[Option<Planned>],
+    prices: &PriceTable,
+) -> (String, Option<f64>) {
+    let sum = plans.iter().map(|plan| plan.as_ref()?.usd).sum::<Option<f64>>();
+    let price = prices.model(model).and_then(|row| row.training_usd_per_million);
+    let (Some(sum), Some(price)) = (sum, price) else {
+        return (format!("what it costs is not known for {model}"), None);
     };
-    let epochs = config.recipe.epochs.unwrap_or_else(|| default_epochs(train.count));
-    cost(row, tokens, epochs)
-        .map_or_else(unknown, |cost| format!("about {cost}; prices of {}", prices.as_of))
+    let terms: Vec<String> = plans
+        .iter()
+        .flatten()
+        .map(|plan| {
+            let times = if plan.epochs == 1 { "epoch" } else { "epochs" };
+            format!("{} tokens x {} {times} x {price} USD per million", plan.tokens, plan.epochs)
+        })
+        .collect();
+    let shown = terms.iter().take(4).cloned().collect::<Vec<_>>().join(" + ");
+    let more = if terms.len() > 4 { format!(" + {} more", terms.len() - 4) } else { String::new() };
+    (format!("about {sum:.2} USD ({shown}{more}); prices of {}", prices.as_of), Some(sum))
 }
 
-fn cost(row: &ModelRow, tokens: u64, epochs: u32) -> Option<String> {
-    let (usd, price) = (row.training_cost(tokens, epochs)?, row.training_usd_per_million?);
-    let times = if epochs == 1 { "epoch" } else { "epochs" };
-    Some(format!("{:.2} USD ({tokens} tokens x {epochs} {times} x {price} USD per million)", usd.0))
-}
-
-/// Asks before money is spent.
+/// Asks before money is spent or records are sent; `usd` is what it will cost, where that is known.
 pub(crate) fn consent(
-    config: &Config,
-    estimate: &str,
+    (target, model): (&Target, &str),
+    caution: &Caution,
+    (estimate, usd): (&str, Option<f64>),
     input: &mut dyn BufRead,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let Place::Service(endpoint) = &config.place else { return Ok(()) };
+    let Place::Service(endpoint) = &target.place else { return Ok(()) };
+    if let Some(most) = caution.max_cost {
+        if usd.is_none() && !endpoint.is_loopback() {
+            let error = anyhow!("--max-cost {most}: {estimate}");
+            let hint =
+                "--price-table gives prices of your own; without --max-cost it is asked instead";
+            return Err(Failure::new(Exit::Usage, error).hint(hint));
+        }
+        if let Some(usd) = usd.filter(|usd| *usd > most) {
+            let error = anyhow!("it would cost about {usd:.2} USD, more than --max-cost {most}");
+            return Err(Failure::new(Exit::Usage, error).hint(estimate));
+        }
+    }
     if endpoint.is_loopback() {
         return Ok(());
     }
     let host = endpoint.host();
     writeln!(
         terminal.err,
-        "the records will be sent to {host}; training {} there: {estimate}",
-        config.recipe.model
+        "the records will be sent to {host}; training {model} there: {estimate}"
     )?;
-    if config.yes {
+    if caution.yes || asked("go on?", input, terminal)? {
         return Ok(());
     }
     if !terminal.in_is_terminal {
         let error = anyhow!("this may cost money, and nobody can be asked");
         return Err(Failure::new(Exit::Usage, error).hint("--yes agrees to it"));
     }
-    write!(terminal.err, "go on? [y/N] ")?;
-    terminal.err.flush()?;
-    let mut answer = String::new();
-    input.read_line(&mut answer)?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
     Err(Failure::new(Exit::Usage, anyhow!("not agreed to; nothing was sent")))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use transport::{Endpoint, Provider};
-
-    fn check(
-        answer: &str,
-        in_is_terminal: bool,
-        yes: bool,
-    ) -> anyhow::Result<(Result<(), Exit>, String)> {
-        let endpoint = Endpoint::new(Provider::OpenAi, "https://service.invalid/v1", None)?;
-        let config = Config {
-            place: Place::Service(Box::new(endpoint)),
-            why: String::new(),
-            recipe: ftjob::Recipe::new("m"),
-            train: "t".into(),
-            valid: None,
-            poll: std::time::Duration::ZERO,
-            retries: 0,
-            prices: PriceTable::bundled(),
-            yes,
-            runs_dir: "r".into(),
-            model_file: "m".into(),
-        };
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let terminal = &mut Terminal { in_is_terminal, ..Terminal::plain(&mut out, &mut err) };
-        let asked = consent(&config, "about 5 USD", &mut answer.as_bytes(), terminal);
-        Ok((asked.map_err(|failure| failure.exit()), String::from_utf8(err)?))
+/// Whether a person says yes to `question`; nobody there is no.
+pub(crate) fn asked(
+    question: &str,
+    input: &mut dyn BufRead,
+    terminal: &mut Terminal<'_>,
+) -> std::io::Result<bool> {
+    if !terminal.in_is_terminal {
+        return Ok(false);
     }
-
-    #[test]
-    fn a_price_table_that_is_absent_or_bad_is_named() -> anyhow::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let path = folder.path().join("p.toml");
-        let exit = |path: &Path| table(Some(path)).map_err(|failure| failure.exit()).err();
-        assert_eq!(exit(&path), Some(Exit::Usage));
-        fs::write(&path, "version = 1\nas_of = \"soon\"\n")?;
-        assert_eq!(exit(&path), Some(Exit::BadData));
-        fs::write(&path, "version = 1\nas_of = \"2026-12-01\"\n")?;
-        assert_eq!(exit(&path), None);
-        assert_eq!(table(Some(&path)).map_err(|failure| failure.exit()).unwrap().models, []);
-        Ok(())
-    }
-
-    #[test]
-    fn money_is_spent_only_with_a_yes() -> anyhow::Result<()> {
-        for (answer, in_is_terminal, yes, agreed) in [
-            ("y\n", true, false, true),
-            ("YES\n", true, false, true),
-            ("n\n", true, false, false),
-            ("\n", true, false, false),
-            ("", true, false, false),
-            ("y\n", false, false, false),
-            ("", false, true, true),
-        ] {
-            let (asked, text) = check(answer, in_is_terminal, yes)?;
-            assert_eq!(asked.is_ok(), agreed, "{answer:?} {in_is_terminal} {yes}");
-            assert!(agreed || asked == Err(Exit::Usage));
-            assert!(text.contains("service.invalid") && text.contains("about 5 USD"));
-            assert_eq!(text.contains("[y/N]"), in_is_terminal && !yes);
-        }
-        Ok(())
-    }
+    write!(terminal.err, "{question} [y/N] ")?;
+    terminal.err.flush()?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
+
+#[cfg(test)]
+mod tests;

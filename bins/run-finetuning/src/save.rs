@@ -7,48 +7,47 @@ use ftjob::Finished;
 use inference::SavedModel;
 use transport::Provider;
 
-use crate::config::{Config, Place};
-use crate::examples::Examples;
-use crate::origin::Origin;
+use crate::config::{Place, Target};
+use crate::ledger::Entry;
 
 /// Where the bare id goes.
-pub(crate) fn id_file(config: &Config) -> PathBuf {
-    config.model_file.with_file_name(SavedModel::ID_FILE)
+pub(crate) fn id_file(model_file: &Path) -> PathBuf {
+    model_file.with_file_name(SavedModel::ID_FILE)
 }
 
 /// Writes both files, each whole or not at all; the bare id last, so that it is never ahead of what belongs to it.
 pub(crate) fn save(
-    config: &Config,
+    target: &Target,
+    model_file: &Path,
     finished: &Finished,
-    origin: &Origin,
-    examples: &[&Examples],
+    entry: &Entry,
 ) -> anyhow::Result<()> {
-    let mut saved = SavedModel::of_id(&finished.model)
-        .trained_with(origin.template.clone(), &origin.system_prompt);
+    let mut saved = SavedModel::of_id(&finished.model);
+    if let Some(origin) = &entry.origin {
+        saved = saved.trained_with(origin.template.clone(), &origin.system_prompt);
+    }
     saved.job_id = Some(finished.job.clone());
-    saved.base_model.clone_from(&config.recipe.model);
-    match &config.place {
+    saved.base_model.clone_from(&entry.base_model);
+    match &target.place {
         Place::Service(endpoint) => {
             saved.provider = Provider::OpenAi;
             saved.base_url = Some(endpoint.base_url().to_owned()).filter(|url| url != OPENAI);
         }
         Place::Local { data_dir, base } => {
             saved.provider = Provider::Local;
-            saved.data_dir = Some(beside(&config.model_file, data_dir));
-            saved.base_model_path = base.path().map(|path| beside(&config.model_file, path));
+            saved.data_dir = Some(beside(model_file, data_dir));
+            saved.base_model_path = base.path().map(|path| beside(model_file, path));
         }
     }
-    for examples in examples {
-        let name =
-            examples.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        saved.files.insert(name, examples.file.sha256.clone());
+    for file in &entry.files {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        saved.files.insert(name, file.sha256.clone());
     }
-    if let Some(folder) = config.model_file.parent().filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = model_file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    saved.save(&config.model_file)?;
-    saved.save_id(&id_file(config))?;
+    saved.save(model_file)?;
+    saved.save_id(&id_file(model_file))?;
     Ok(())
 }
 

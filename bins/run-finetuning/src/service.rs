@@ -17,6 +17,9 @@ pub(crate) enum Found {
     Local { data_dir: PathBuf, base: BaseModel },
 }
 
+/// What the ledger calls the embedded server.
+pub(crate) const LOCAL: &str = "local";
+
 /// Finds the service; on this machine that may fetch the base model.
 pub(crate) fn find(place: &Place, terminal: &mut Terminal<'_>) -> Result<Found, Failure> {
     match place {
@@ -32,7 +35,7 @@ impl Found {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Service(endpoint) => endpoint.base_url().to_owned(),
-            Self::Local { .. } => "local".to_owned(),
+            Self::Local { .. } => LOCAL.to_owned(),
         }
     }
 

@@ -39,13 +39,17 @@ impl Bench {
     }
 
     fn write(&self, name: &str, rows: usize) {
+        self.write_rows(name, 0..rows);
+    }
+
+    fn write_rows(&self, name: &str, rows: std::ops::Range<usize>) {
         let row = |index: usize| {
             let answer =
                 format!("## Thinking\n\nReason {index}.\n\n## Final Response\n\nAnswer {index}.");
             json!({"messages": [{"role": "system", "content": SYSTEM_PROMPT},
                 {"role": "user", "content": format!("Question {index}?")}, {"role": "assistant", "content": answer}]})
         };
-        let text: Vec<String> = (0..rows).map(|index| row(index).to_string() + "\n").collect();
+        let text: Vec<String> = rows.map(|index| row(index).to_string() + "\n").collect();
         fs::write(self.path(name), text.concat()).unwrap();
     }
 
@@ -70,6 +74,10 @@ impl Bench {
         }
         arguments.extend(["--poll-seconds", "0.05", "--retries", "0"].map(OsString::from));
         arguments.extend(more.iter().map(OsString::from));
+        self.tool(arguments, environment)
+    }
+
+    fn tool(&self, arguments: Vec<OsString>, environment: &[(&str, &str)]) -> Ran {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let terminal = &mut Terminal::plain(&mut out, &mut err);
         let exit = run_finetuning::run(
@@ -89,16 +97,24 @@ impl Bench {
         self.run(&[&base, more].concat(), &[("OPENAI_API_KEY", "sk-planted")])
     }
 
+    /// The runs' files, in the order of their names.
+    fn runs(&self) -> Vec<Value> {
+        let entries = fs::read_dir(self.path("runs")).into_iter().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        let read = |folder: PathBuf| fs::read(folder.join("run.json")).ok();
+        folders
+            .into_iter()
+            .filter_map(read)
+            .map(|run| serde_json::from_slice(&run).unwrap())
+            .collect()
+    }
+
     fn open_runs(&self) -> usize {
-        fs::read_dir(self.path("runs")).map_or(0, |entries| {
-            entries
-                .filter(|entry| {
-                    !fs::read_to_string(entry.as_ref().unwrap().path())
-                        .unwrap()
-                        .contains("\"ended\"")
-                })
-                .count()
-        })
+        self.runs()
+            .iter()
+            .filter(|run| run["stage"] == "begun" || run["stage"] == "created")
+            .count()
     }
 }
 
@@ -137,7 +153,11 @@ fn job(status: &str) -> Value {
 
 /// What is answered until the job is asked for.
 fn begin() -> Vec<Reply> {
-    vec![list(&[]), file("file-1"), file("file-1"), list(&[]), list(&[])]
+    vec![model(None), list(&[]), file("file-1"), file("file-1"), list(&[]), list(&[])]
+}
+
+fn model(shutdown_date: Option<&str>) -> Reply {
+    Reply::json(200, &json!({"id": "base", "object": "model", "shutdown_date": shutdown_date}))
 }
 
 fn metrics(step: u64, full_valid_loss: Option<f64>) -> Value {
@@ -179,7 +199,7 @@ fn a_job_at_a_service_is_followed_to_its_model_and_saved() {
     assert_eq!((saved.system_prompt.as_str(), saved.template), (SYSTEM_PROMPT, Template::Headed));
     assert_eq!(saved.base_url.as_deref(), Some(double.base_url.as_str()));
     assert_eq!((saved.base_model.as_str(), saved.files["train.jsonl"].len()), ("base", 64));
-    let request: Value = serde_json::from_str(&double.asked()[5].body).unwrap();
+    let request: Value = serde_json::from_str(&double.asked()[6].body).unwrap();
     assert_eq!((&request["suffix"], &request["model"]), (&json!("med-cot-v1"), &json!("base")));
     assert_eq!(request["method"]["supervised"]["hyperparameters"], json!({"n_epochs": 2}));
     assert_eq!(bench.open_runs(), 0);
@@ -209,10 +229,10 @@ fn a_closed_door_is_explained_with_the_ways_that_remain() {
 fn a_service_that_breaks_refuses_or_is_not_there_ends_with_4() {
     let bench = Bench::new();
     bench
-        .at(&bench.double([Reply::refusal(500, "server_error")]), &[])
+        .at(&bench.double([model(None), Reply::refusal(500, "server_error")]), &[])
         .ended(4, &["cannot upload ~/train.jsonl", "500"]);
     bench
-        .at(&bench.double([list(&[]), Reply::refusal(401, "invalid_api_key")]), &[])
+        .at(&bench.double([model(None), list(&[]), Reply::refusal(401, "invalid_api_key")]), &[])
         .ended(4, &["OPENAI_API_KEY"]);
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/v1");
@@ -225,13 +245,12 @@ fn a_service_that_breaks_refuses_or_is_not_there_ends_with_4() {
 fn a_failed_or_cancelled_job_ends_with_5_and_leaves_the_old_id_alone() {
     let bench = Bench::new();
     fs::write(bench.path("fine_tuned_model_id.txt"), "ft:old").unwrap();
-    for (status, says) in [
-        ("failed", "the job ftjob-1 failed: too few (invalid_n_examples)"),
-        ("cancelled", "was cancelled"),
+    for (mut replies, status, says) in [
+        (begin(), "failed", "the job ftjob-1 failed: too few (invalid_n_examples)"),
+        (begin(), "cancelled", "was cancelled"),
     ] {
         let mut end = job(status);
         end["error"] = json!({"code": "invalid_n_examples", "message": "too few"});
-        let mut replies = begin();
         replies.extend([Reply::json(200, &job("queued")), Reply::json(200, &end), list(&[])]);
         let ran = bench.at(&bench.double(replies), &[]);
         ran.ended(
@@ -249,8 +268,7 @@ fn a_job_whose_answer_was_lost_is_found_by_the_next_run_and_not_bought_twice() {
     let bench = Bench::new();
     let mut replies = begin();
     replies.extend([Reply::nothing(), Reply::refusal(500, "x")]);
-    // The second run: the file is known by its name and size, and so is the job by what is in the record.
-    let sent = fs::metadata(bench.path("train.jsonl")).unwrap().len();
+    // The second run: the file is known by its id, and the job by what is in the record.
     let double = bench.double(replies);
     let first = bench.at(&double, &[]);
     first.ended(
@@ -259,14 +277,11 @@ fn a_job_whose_answer_was_lost_is_found_by_the_next_run_and_not_bought_twice() {
     );
     assert_eq!(bench.open_runs(), 1);
     let asked = double.asked();
-    let request: Value = serde_json::from_str(&asked[5].body).unwrap();
-    let name =
-        asked[1].body.split("filename=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let known = json!({"id": "file-1", "filename": name, "bytes": sent, "purpose": "fine-tune", "status": "processed"});
+    let request: Value = serde_json::from_str(&asked[6].body).unwrap();
     let mut ours = job("running");
     ours["metadata"] = request["metadata"].clone();
     double.queue([
-        list(&[known]),
+        file("file-1"),
         file("file-1"),
         list(&[ours]),
         Reply::json(200, &job("succeeded")),
@@ -292,7 +307,7 @@ fn a_job_that_an_earlier_run_noted_is_followed_without_uploading_again() {
         list(&[]),
     ]);
     bench.at(&double, &[]).ended(0, &["job ftjob-1 was begun before (running): following it"]);
-    assert_eq!(double.lines().len(), 10);
+    assert_eq!(double.lines().len(), 12);
 }
 
 #[test]
@@ -304,12 +319,14 @@ fn bad_files_end_with_3_and_nothing_is_sent() {
         .at(&double, &["--train", missing.to_str().unwrap()])
         .ended(3, &["~/none.jsonl", "hint: prepare-data writes it"]);
     for (text, says) in [
-        ("", "no examples"),
-        ("{\"messages\":[]}\n", "line 1: the last message is not the assistant's"),
-        ("\n{\"Question\":\"q\"}\n", "line 2: no object with a list `messages`"),
+        ("", "holds no data"),
+        ("{\"messages\":[]}\n", "line 1: missing_messages_list"),
+        ("\n{\"Question\":\"q\"}\n", "line 2: missing_messages_list"),
+        ("[{\"messages\":[]}]\n", "a JSON array; services want one example a line"),
+        ("messages\n", "no JSON lines"),
         (
             "{\"messages\":[{\"role\":\"assistant\",\"content\":\" \"}]}\n",
-            "line 1: the assistant's message is blank",
+            "line 1: missing_content in message 0",
         ),
     ] {
         fs::write(bench.path("bad.jsonl"), text).unwrap();
@@ -349,10 +366,10 @@ fn wrong_arguments_end_with_2() {
         ["--suffix", "a b"],
         ["--epochs", "0"],
         ["--seed", "3000000000"],
-        ["--poll-seconds", "0"],
+        ["--learning-rate-multiplier", "0"],
         ["--provider", "mine"],
     ] {
-        bench.run(&wrong, &[]).ended(2, &[wrong[0]]);
+        bench.run(&wrong, &[]).ended(2, &[wrong[1]]);
     }
     bench
         .run(&["--provider", "local", "--base-model", "no-such-model"], &[])
@@ -362,7 +379,7 @@ fn wrong_arguments_end_with_2() {
 #[test]
 fn the_tiny_model_is_trained_on_this_machine_and_answers_as_saved() {
     let bench = Bench::new();
-    bench.write("valid.jsonl", 5);
+    bench.write_rows("valid.jsonl", 100..105);
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama");
     let valid = bench.path("valid.jsonl");
     let arguments = [

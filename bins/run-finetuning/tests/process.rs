@@ -88,7 +88,7 @@ fn the_working_folders_dotenv_names_the_service_and_is_not_shown() {
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(4), "{told}");
     assert!(
-        told.contains("(OPENAI_API_KEY is set)") && told.contains("no connection to 127.0.0.1"),
+        told.contains("OPENAI_API_KEY is set)") && told.contains("no connection to 127.0.0.1"),
         "{told}"
     );
     assert!(!told.contains("sk-planted") && !told.contains("Question"), "{told}");
