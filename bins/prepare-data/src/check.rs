@@ -10,7 +10,10 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
-use dataset::{ChatReader, CheckedChat, ContentHash, Limits, Output, commit, content_text};
+use dataset::{
+    ChatReader, CheckedChat, ContentHash, Limits, Output, check_chat, commit, content_text,
+    correct_chat,
+};
 use serde::Serialize;
 use serde_json::Value;
 use tokens::{Message, default_epochs};
@@ -33,6 +36,8 @@ pub(crate) struct CheckArguments {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write the examples without a fault here, one on a line; needs a single FILE.
+    ///
+    /// Unknown keys, weights on other messages than the assistant's and messages after its last one are removed first.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// The model to be tuned; its encoding counts the tokens.
@@ -66,6 +71,8 @@ struct FileReport {
     over_limit: u64,
     billable_tokens: u64,
     default_epochs: u32,
+    written: u64,
+    corrected: u64,
     messages: Option<Spread>,
     total_tokens: Option<Spread>,
     assistant_tokens: Option<Spread>,
@@ -169,6 +176,8 @@ struct FileTally<'a> {
     in_earlier_files: u64,
     without_system: u64,
     without_user: u64,
+    written: u64,
+    corrected: u64,
     messages: Vec<u64>,
     total: Vec<u64>,
     assistant: Vec<u64>,
@@ -189,6 +198,8 @@ impl<'a> FileTally<'a> {
             in_earlier_files: 0,
             without_system: 0,
             without_user: 0,
+            written: 0,
+            corrected: 0,
             messages: Vec::new(),
             total: Vec::new(),
             assistant: Vec::new(),
@@ -220,14 +231,20 @@ impl<'a> FileTally<'a> {
             if let Some(value) = &chat.value {
                 self.identified.chat(source, chat.place.index, value);
             }
-            let Some(value) = chat.value.as_ref().filter(|_| chat.findings.is_empty()) else {
-                continue;
-            };
-            self.measure(value);
-            if let Some(output) = &mut output {
-                let line = value.to_string() + "\n";
-                output.write_all(line.as_bytes()).context("the corrected file")?;
+            let Some(mut value) = chat.value else { continue };
+            if chat.findings.is_empty() {
+                self.measure(&value);
             }
+            let Some(output) = &mut output else { continue };
+            if !chat.findings.is_empty() {
+                if correct_chat(&mut value).is_empty() || !check_chat(&value).is_empty() {
+                    continue;
+                }
+                self.corrected += 1;
+            }
+            let line = value.to_string() + "\n";
+            output.write_all(line.as_bytes()).context("the corrected file")?;
+            self.written += 1;
         }
         Ok(input.finish())
     }
@@ -286,6 +303,8 @@ impl<'a> FileTally<'a> {
             over_limit: self.total.iter().filter(|&&tokens| tokens > limit).count() as u64,
             billable_tokens: self.total.iter().map(|&tokens| tokens.min(limit)).sum(),
             default_epochs: default_epochs(examples),
+            written: self.written,
+            corrected: self.corrected,
             messages: Spread::of(self.messages),
             total_tokens: Spread::of(self.total),
             assistant_tokens: Spread::of(self.assistant),

@@ -501,6 +501,17 @@ fn a_chat_file_is_checked_by_line_and_message() {
     assert!(written.starts_with("exit 0"), "{written}");
     assert_eq!(bench.read("good.jsonl").lines().count(), 2);
     assert!(bench.run_alone(&["check", &good]).starts_with("exit 0"));
+    let kept =
+        r#"{"role": "user", "content": "Q", "weight": 1}, {"role": "assistant", "content": "A"}"#;
+    let wrong = format!(
+        "{{\"id\": 1, \"messages\": [{kept}, {{\"role\": \"user\", \"content\": \"Bye\"}}]}}"
+    );
+    fs::write(bench.path("c.jsonl"), [CHAT, &wrong, "{'messages': []}"].join("\n")).unwrap();
+    let written = bench.run_alone(&["check", &bench.path("c.jsonl"), "--write", &good]);
+    assert!(written.contains("  2 examples written, 1 of them corrected\n"), "{written}");
+    assert!(written.starts_with("exit 0"), "{written}");
+    let line = bench.read("good.jsonl").lines().nth(1).unwrap().to_owned();
+    insta::assert_snapshot!(line, @r#"{"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"A"}]}"#);
     let both = bench.run_alone(&["check", &first, &second, "--write", &good]);
     assert!(both.starts_with("exit 2"), "{both}");
 }

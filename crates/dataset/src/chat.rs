@@ -1,11 +1,14 @@
 //! Chat examples that somebody else wrote, checked as a fine-tuning service reads them.
 
+mod correct;
+
 use std::io::Read;
 
 use serde_json::{Map, Value};
 
 use crate::json::JsonReader;
 use crate::{ContentHash, Error, Limits, Place, Reason};
+pub use correct::correct_chat;
 
 /// What is wrong with a chat example.
 ///

@@ -46,7 +46,9 @@ mod split;
 mod spool;
 mod output;
 
-pub use crate::chat::{ChatReader, CheckedChat, Fault, Finding, check_chat, content_text};
+pub use crate::chat::{
+    ChatReader, CheckedChat, Fault, Finding, check_chat, content_text, correct_chat,
+};
 pub use crate::decode::Compression;
 pub use crate::error::Error;
 pub use crate::example::{Example, Message, Role};

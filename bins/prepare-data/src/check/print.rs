@@ -68,6 +68,10 @@ pub(super) fn summary(file: &FileReport, report: &CheckReport) -> String {
         "  {} without a system message, {} without a user message",
         file.without_system, file.without_user
     );
+    if file.written > 0 {
+        let written = count(file.written, "example");
+        let _ = writeln!(text, "  {written} written, {} of them corrected", number(file.corrected));
+    }
     if file.identifiers.found > 0 {
         let _ = writeln!(text, "  identifiers of patients: {}", counts(&file.identifiers));
     }
