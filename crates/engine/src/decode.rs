@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::cache::{Cache, attend_each};
 use crate::error::Error;
-use crate::kernels::{Buffer, Further, Output, Thin, gemm, thin};
+use crate::kernels::{Buffer, Further, Output, Packed, Thin, gemm, thin};
 use crate::layers::block::{Block, Pass};
 use crate::layers::rope::Turn;
 use crate::layers::swiglu;
@@ -127,7 +127,8 @@ impl<'m> Decoder<'m> {
         self.logits.resize(rows.len() * vocabulary);
         let out = Output::to(&mut self.logits, vocabulary);
         if rows.len() > FEW {
-            gemm(isa, rows.len(), &[model.head().forward(normed)], out);
+            let mut room = Packed::default();
+            gemm(isa, rows.len(), &[model.head().forward(normed, &mut room)], out);
         } else {
             let weight = model.head().few_rows();
             thin(isa, rows.len(), vec![Thin { weight, x: normed, further: Vec::new(), out }]);

@@ -8,6 +8,8 @@
     reason = "a vector operation that is not inlined into its instruction set's function is a call per vector"
 )]
 
+mod compute;
+mod bf16;
 mod buffer;
 mod gemm;
 mod isa;
@@ -19,11 +21,14 @@ mod simd;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "aarch64", test))]
 mod neon;
+#[cfg(all(test, not(target_arch = "aarch64")))]
+mod neon_emulated;
 
 pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::Buffer;
+pub use compute::Compute;
 pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial};
 pub use isa::Isa;
 pub(crate) use isa::Kernel;

@@ -93,6 +93,9 @@ pub struct LoraConfig {
     pub rank: usize,
     /// The branch is multiplied by `alpha / rank`; 32 by default, twice the rank as is usual.
     pub alpha: f32,
+    /// Whether it is multiplied by `alpha / sqrt(rank)` instead (rank-stabilised LoRA, arXiv:2312.03732), so that high
+    /// ranks learn as fast as low ones; not by default.
+    pub rank_stabilised: bool,
     /// The chance that a number of a branch's input is dropped in training; 0 by default.
     pub dropout: f32,
     /// The projections that have a branch; all seven by default.
@@ -101,11 +104,23 @@ pub struct LoraConfig {
 
 impl Default for LoraConfig {
     fn default() -> Self {
-        Self { rank: 16, alpha: 32.0, dropout: 0.0, targets: Projection::ALL.to_vec() }
+        Self {
+            rank: 16,
+            alpha: 32.0,
+            rank_stabilised: false,
+            dropout: 0.0,
+            targets: Projection::ALL.to_vec(),
+        }
     }
 }
 
 impl LoraConfig {
+    /// What a branch is multiplied by.
+    fn scale(&self) -> f32 {
+        let rank = self.rank as f32;
+        self.alpha / if self.rank_stabilised { rank.sqrt() } else { rank }
+    }
+
     /// Itself, where an adapter can have this shape; targets in a block's order, each once.
     pub(crate) fn checked(&self) -> Result<Self, Error> {
         let fault = |option, value: f64, reason| Err(Error::Option { option, value, reason });
@@ -183,7 +198,7 @@ impl Adapter {
         let dropout = dropout
             .filter(|_| self.config.dropout > 0.0)
             .map(|key| Dropout::new(dropout::key(&[key, index as u64]), self.config.dropout));
-        let scale = self.config.alpha / self.config.rank as f32;
+        let scale = self.config.scale();
         let factors = self.sites.get(index)?.as_ref()?;
         Some(Branch { factors, scale, dropout })
     }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use crate::config::{ModelConfig, ROPE_FACTORS, RopeScaling};
 use crate::error::Error;
-use crate::kernels::Isa;
+use crate::kernels::{Compute, Isa};
 use crate::layers::block::{Block, Pass};
 use crate::layers::embedding::Embedding;
+use crate::layers::head;
 use crate::layers::linear::Linear;
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Turn};
@@ -23,6 +24,12 @@ pub struct LoadOptions {
     pub name: Option<String>,
     /// The instruction set; none takes the fastest that the processor has.
     pub isa: Option<Isa>,
+    /// The type of the frozen weights and their products; f32 by default.
+    pub compute: Compute,
+    /// Whether quantised weights of the blocks stay so in memory and are unpacked for each product; not by default.
+    ///
+    /// It takes the least memory that training can do with, some of its speed, and much of that of answering.
+    pub keep_quantised: bool,
 }
 
 /// A frozen base model with its tokenizer and chat template.
@@ -32,6 +39,7 @@ pub struct LoadOptions {
 pub struct Model {
     name: String,
     isa: Isa,
+    compute: Compute,
     config: ModelConfig,
     tokenizer: Tokenizer,
     chat_template: ChatTemplate,
@@ -53,23 +61,24 @@ impl Model {
         let chat_template = ChatTemplate::of(&weights, &tokenizer)?;
         let config = weights.config().clone();
         let isa = options.isa.unwrap_or_else(Isa::best);
+        let compute = options.compute;
+        let linear = |weight: &[f32]| Linear::new(isa, compute, weight, config.hidden).both_ways();
         let blocks = (0..config.layers)
-            .map(|layer| block(&weights, isa, layer))
+            .map(|layer| block(&weights, isa, options, layer))
             .collect::<Result<_, Error>>()?;
         let table = weights.tensor("model.embed_tokens.weight")?;
         let (embedding, head) = if config.tied_head {
             let blocks = weights.blocks(isa, "model.embed_tokens.weight")?;
-            (Embedding::Tied, Linear::new(isa, &table, config.hidden).with_blocks(blocks))
+            (Embedding::Tied, linear(&table).with_blocks(blocks))
         } else {
-            let head = weights.tensor("lm_head.weight")?;
-            let blocks = weights.blocks(isa, "lm_head.weight")?;
-            let head = Linear::new(isa, &head, config.hidden).with_blocks(blocks);
-            (Embedding::Own(table), head)
+            let head = linear(&weights.tensor("lm_head.weight")?);
+            (Embedding::Own(table), head.with_blocks(weights.blocks(isa, "lm_head.weight")?))
         };
         let file_name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self {
             name: options.name.clone().unwrap_or_else(file_name),
             isa,
+            compute,
             norm: RmsNorm::new(weights.tensor("model.norm.weight")?, config.rms_eps),
             rope: rope(&weights)?,
             config,
@@ -91,6 +100,11 @@ impl Model {
         self.isa
     }
 
+    /// The type of the frozen weights and their products.
+    pub fn compute(&self) -> Compute {
+        self.compute
+    }
+
     /// The shapes and constants.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -106,7 +120,7 @@ impl Model {
         &self.chat_template
     }
 
-    /// Bytes of packed weights in memory; grows once when training begins.
+    /// Bytes of weights in memory; grows by the head's size when training begins.
     pub fn size_bytes(&self) -> usize {
         let linears = self.blocks.iter().flat_map(|block| &block.projections);
         let table = match &self.embedding {
@@ -116,13 +130,24 @@ impl Model {
         linears.chain([&self.head]).map(Linear::size_bytes).sum::<usize>() + table
     }
 
+    /// Bytes that a training on sequences of `tokens` holds beside what it keeps for backwards, the weights included.
+    pub(crate) fn training_bytes(&self, tokens: usize) -> usize {
+        let ModelConfig { hidden, intermediate, vocab, .. } = self.config;
+        let scratch = 2 * (8 * hidden + 4 * intermediate) * tokens;
+        let logits = 2 * head::BLOCK * vocab;
+        let room = 3 * hidden * intermediate;
+        // The head's copy for the backward may be still to come.
+        self.size_bytes() + self.head.size_bytes() + size_of::<f32>() * (scratch + logits + room)
+    }
+
     /// What the blocks need in a pass over a sequence.
     pub(crate) fn pass<'a>(
         &'a self,
         adapter: Option<&'a Adapter>,
         dropout: Option<u64>,
     ) -> Pass<'a> {
-        Pass { isa: self.isa, config: &self.config, rope: &self.rope, adapter, dropout }
+        let (isa, compute) = (self.isa, self.compute);
+        Pass { isa, compute, config: &self.config, rope: &self.rope, adapter, dropout }
     }
 
     /// The residual that the first block reads, `[T, C]`.
@@ -153,7 +178,7 @@ fn rope(weights: &Weights) -> Result<Rope, Error> {
     Ok(Rope::new(config.max_positions, config.rope_frequencies(factors.as_deref())))
 }
 
-fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
+fn block(weights: &Weights, isa: Isa, options: &LoadOptions, layer: usize) -> Result<Block, Error> {
     let config = weights.config();
     let norm = |name: &str| {
         let weight = weights.tensor(&format!("model.layers.{layer}.{name}.weight"))?;
@@ -163,7 +188,11 @@ fn block(weights: &Weights, isa: Isa, layer: usize) -> Result<Block, Error> {
         let module = projection.module();
         let name = format!("model.layers.{layer}.{module}.{projection}.weight");
         let [inputs, _] = projection.shape(config);
-        let linear = Linear::new(isa, &weights.tensor(&name)?, inputs);
+        let stored = if options.keep_quantised { weights.stored(&name)? } else { None };
+        let linear = match stored {
+            Some(stored) => Linear::stored(isa, options.compute, stored, inputs),
+            None => Linear::new(isa, options.compute, &weights.tensor(&name)?, inputs),
+        };
         Ok::<_, Error>(linear.with_blocks(weights.blocks(isa, &name)?))
     };
     let split = |name: &str, turn: Turn| {

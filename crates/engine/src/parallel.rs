@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use rayon::prelude::*;
 
-use crate::kernels::Buffer;
+use crate::kernels::{Buffer, Packed};
 
 /// `f(i)` for each index below `count`.
 pub(crate) fn each(count: usize, f: impl Fn(usize) + Send + Sync) {
@@ -77,6 +77,8 @@ pub(crate) fn pieces_mut<const N: usize>(
 
 thread_local! {
     static SCRATCH: Cell<Buffer> = Cell::default();
+    static WORDS: Cell<Buffer<u32>> = Cell::default();
+    static ROOM: Cell<[Packed; 3]> = Cell::default();
 }
 
 /// Calls `f` with `length` numbers of memory that this thread keeps for the next call; what they hold is unspecified.
@@ -95,6 +97,23 @@ pub(crate) fn all_finite(numbers: &[f32]) -> bool {
     // Without an early end within a piece, so that it runs at the memory's speed.
     let finite = |piece: &[f32]| piece.iter().fold(true, |all, number| all & number.is_finite());
     numbers.par_chunks(PIECE).all(finite)
+}
+
+/// As [`with_scratch`], of 32-bit words and in memory of their own.
+pub(crate) fn with_words<T>(length: usize, f: impl FnOnce(&mut [u32]) -> T) -> T {
+    let mut buffer = WORDS.take();
+    buffer.resize(length);
+    let result = f(&mut buffer);
+    WORDS.set(buffer);
+    result
+}
+
+/// Calls `f` with the calling thread's room for weights that are unpacked or turned for one product.
+pub(crate) fn with_room<T>(f: impl FnOnce(&mut [Packed; 3]) -> T) -> T {
+    let mut room = ROOM.take();
+    let result = f(&mut room);
+    ROOM.set(room);
+    result
 }
 
 /// How many threads there are to spread work over.

@@ -1,10 +1,12 @@
-//! How fast this machine would train a model, from a short measurement.
+//! How fast this machine would train a model, from a short measurement, and what training takes.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::config::ModelConfig;
-use crate::kernels::{Buffer, Isa, Left, Output, Packed, Right, Term, gemm};
+use crate::kernels::{Buffer, Compute, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, gemm};
 use crate::lora::{LoraConfig, Projection};
+use crate::parallel;
 
 /// Tokens of the sequence that is imagined: a usual question with its answer.
 const TOKENS: usize = 512;
@@ -13,16 +15,19 @@ const EFFICIENCY: f64 = 0.75;
 /// How long is measured, after a first product that wakes the threads.
 const MEASURED: Duration = Duration::from_millis(150);
 
-/// Tokens of training in one second for a model of this shape, on all threads of the current pool.
+/// Tokens of training in one second for a model of this shape, on all threads of the current pool, in the type that is
+/// the fastest here.
 ///
 /// It measures matrix products of the model's own shape for a moment and counts what one token needs: an estimate
 /// to tell seconds from hours with, not a promise.
 pub fn training_tokens_per_second(config: &ModelConfig) -> f64 {
-    EFFICIENCY * products_per_second(config) / operations_per_token(config, &LoraConfig::default())
+    let isa = Isa::best();
+    let speed = EFFICIENCY * products_per_second(config, isa, Compute::fastest(isa));
+    speed / operations_per_token(config, &LoraConfig::default(), TOKENS)
 }
 
-/// Floating-point operations of one token's forward and backward at [`TOKENS`] tokens, half of which carry loss.
-fn operations_per_token(config: &ModelConfig, lora: &LoraConfig) -> f64 {
+/// Floating-point operations of one token's forward and backward in `tokens` tokens, half of which carry loss.
+pub fn operations_per_token(config: &ModelConfig, lora: &LoraConfig, tokens: usize) -> f64 {
     let shapes = Projection::ALL.map(|projection| projection.shape(config).map(|size| size as f64));
     let [frozen, branches] =
         shapes.iter().fold([0.0, 0.0], |[frozen, branches], [inputs, outputs]| {
@@ -30,16 +35,17 @@ fn operations_per_token(config: &ModelConfig, lora: &LoraConfig) -> f64 {
         });
     // Forward and backward are 2 products each of the frozen weights, 3 of the branches and of the head (forward,
     // and on half of the rows), and 7 halves of T x T in the attention; a product is 2 operations a number.
-    let attention = 7.0 * (config.query_size() * TOKENS) as f64 / 2.0;
+    let attention = 7.0 * (config.query_size() * tokens) as f64 / 2.0;
     let head = 2.0 * (config.hidden * config.vocab) as f64 / 2.0;
     2.0 * (config.layers as f64 * (2.0 * frozen + 3.0 * branches + attention) + head)
 }
 
-/// Floating-point operations a second in the MLP's products.
-fn products_per_second(config: &ModelConfig) -> f64 {
-    let (isa, inputs, outputs) = (Isa::best(), config.hidden, config.intermediate);
+/// Floating-point operations a second in products as the MLP's.
+pub fn products_per_second(config: &ModelConfig, isa: Isa, compute: Compute) -> f64 {
+    let (inputs, outputs) = (config.hidden, config.intermediate);
     let x = vec![0.5; TOKENS * inputs];
-    let weight = Packed::rows(isa, &vec![0.5; inputs * outputs], outputs);
+    let mut weight = Packed::zeros(isa, compute, [inputs, outputs]);
+    weight.fill(&vec![0.5; inputs * outputs], [outputs, 1]);
     let mut out = Buffer::zeros(TOKENS * outputs);
     let term = Term { left: Left::rows(&x, inputs), right: Right::packed(&weight) };
     gemm(isa, TOKENS, &[term], Output::to(&mut out, outputs));
@@ -50,6 +56,53 @@ fn products_per_second(config: &ModelConfig) -> f64 {
     }
     let operations = 2.0 * (TOKENS * inputs) as f64 * outputs as f64 * f64::from(rounds);
     operations / start.elapsed().as_secs_f64()
+}
+
+/// Floating-point operations a second of all threads when nothing is read or written: what no program can exceed.
+pub fn peak_operations_per_second(isa: Isa, compute: Compute) -> f64 {
+    const ROUNDS: usize = 1 << 22;
+    let threads = parallel::threads();
+    // Once to wake the threads.
+    let work = || parallel::map(threads, |_| isa.run(Peak { compute, rounds: ROUNDS }));
+    work();
+    let start = Instant::now();
+    let operations: f64 = work().into_iter().sum();
+    operations / start.elapsed().as_secs_f64()
+}
+
+/// A register tile's sums, again and again; yields how many operations that was.
+struct Peak {
+    compute: Compute,
+    rounds: usize,
+}
+
+impl Kernel for Peak {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        const SUMS: usize = 12;
+        let mut sums = [simd.splat(0.0); SUMS];
+        let small = black_box(1e-3_f32);
+        let (number, word) = (simd.splat(small), simd.splat_word(small.to_bits()));
+        for _ in 0..self.rounds {
+            // Constant indices, so that the sums stay in registers.
+            #[expect(clippy::needless_range_loop, reason = "as in the tiles")]
+            for index in 0..SUMS {
+                sums[index] = match self.compute {
+                    Compute::F32 => simd.mul_add(number, number, sums[index]),
+                    Compute::Bf16 => simd.dot_pairs(word, word, sums[index]),
+                };
+            }
+        }
+        let mut total = 0.0;
+        for sum in sums {
+            total += simd.sum(sum);
+        }
+        black_box(total);
+        let a_lane = if self.compute == Compute::Bf16 { 4 } else { 2 };
+        (a_lane * self.rounds * SUMS * S::LANES) as f64
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +136,7 @@ mod tests {
     fn a_token_of_smollm2_takes_about_570_million_operations() {
         // Counted by hand for 512 tokens, half of them with loss: 425 M in the frozen layers, 57 M in the head, 29 M in
         // the branches, 62 M in the attention.
-        let operations = operations_per_token(&config(30), &LoraConfig::default());
+        let operations = operations_per_token(&config(30), &LoraConfig::default(), TOKENS);
         assert!((5.4e8..6.0e8).contains(&operations), "{operations:e}");
     }
 

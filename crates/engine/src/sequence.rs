@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::example::Example;
-use crate::kernels::{Buffer, Output, gemm};
-use crate::layers::block::{Scratch, Tape};
+use crate::kernels::{Buffer, Output, Packed, gemm};
+use crate::layers::block::{Pass, Scratch, Tape};
 use crate::layers::head::{self, Gradient, Rows, Sums};
 use crate::lora::{Adapter, Gradients};
 use crate::model::Model;
@@ -11,12 +11,17 @@ use crate::model::Model;
 /// The memory that examples pass through, kept between them.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
+    /// Of the last blocks, which keep everything for their backward; one more where others do not.
     tapes: Vec<Tape>,
+    /// What the first blocks read, `[T, C]`, where they are computed again in the backward.
+    inputs: Vec<Buffer>,
     scratch: Scratch,
     /// The residual, `[T, C]`.
     x: Buffer,
     dx: Buffer,
     logits: Buffer,
+    /// Bytes that tapes and inputs may take; none for no limit.
+    pub(crate) limit: Option<usize>,
 }
 
 /// What is asked of a pass with gradients.
@@ -32,6 +37,17 @@ pub(crate) struct Step<'a> {
     pub(crate) dropout: u64,
 }
 
+/// What a forward leaves for its backward, beside what is in the workspace.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// The loss.
+    pub(crate) sums: Sums,
+    /// The rows that carry loss.
+    rows: Vec<usize>,
+    /// The gradient of every row's loss by the residual before the last normalisation, `[N, C]`.
+    drows: Vec<f32>,
+}
+
 /// The rows that carry loss, gathered.
 struct Gathered {
     rows: Vec<usize>,
@@ -40,6 +56,23 @@ struct Gathered {
     /// The residual of those rows, `[N, C]`.
     x: Vec<f32>,
     normed: Vec<f32>,
+}
+
+impl Workspace {
+    /// How many of `layers` blocks keep no tape for a sequence of `tokens`, so that the limit holds if it can.
+    fn recomputed(&self, pass: &Pass<'_>, tokens: usize) -> usize {
+        let layers = pass.config.layers;
+        let Some(limit) = self.limit else { return 0 };
+        let rank = pass.adapter.map_or(0, |adapter| adapter.config().rank);
+        let (tape, input) =
+            (Tape::size_bytes(pass.config, tokens, rank), tokens * pass.config.hidden * 4);
+        if tape * layers <= limit {
+            return 0;
+        }
+        // The first `n` blocks keep their inputs, and one tape more serves them in turn.
+        let fits = |n: &usize| n * input + (layers - n + 1) * tape <= limit;
+        (1..layers).find(fits).unwrap_or(layers)
+    }
 }
 
 impl Model {
@@ -71,14 +104,34 @@ impl Model {
         example: &Example,
         workspace: &mut Workspace,
     ) -> Result<Sums, Error> {
+        let pending = self.begin(step, example, workspace)?;
+        self.finish(step, &pending, 1.0, workspace);
+        Ok(pending.sums)
+    }
+
+    /// The forward of [`Model::loss_and_gradients`].
+    pub(crate) fn begin(
+        &self,
+        step: &Step<'_>,
+        example: &Example,
+        workspace: &mut Workspace,
+    ) -> Result<Pending, Error> {
         self.check(example)?;
         let pass = self.pass(Some(step.adapter), Some(step.dropout));
-        let Workspace { tapes, scratch, x, dx, logits } = workspace;
-        tapes.resize_with(self.blocks().len(), Tape::default);
+        let recomputed = workspace.recomputed(&pass, example.tokens.len());
+        let Workspace { tapes, inputs, scratch, x, logits, .. } = workspace;
+        let kept = self.blocks().len() - recomputed;
+        tapes.resize_with(kept + usize::from(recomputed > 0), Tape::default);
+        inputs.resize_with(recomputed, Buffer::default);
         x.resize(example.tokens.len() * self.config().hidden);
         self.embed(&example.tokens, x);
-        for (block, tape) in self.blocks().iter().zip(&mut *tapes) {
-            block.forward(&pass, x, tape, scratch);
+        for (index, block) in self.blocks().iter().enumerate() {
+            let place = index.checked_sub(recomputed);
+            if place.is_none() {
+                inputs[index].resize(x.len());
+                inputs[index].copy_from_slice(x);
+            }
+            block.forward(&pass, x, &mut tapes[place.unwrap_or(kept)], scratch);
         }
         let gathered = self.gather(example, x);
         let mut dnormed = vec![0.0; gathered.x.len()];
@@ -86,16 +139,37 @@ impl Model {
         let sums = head::loss(self.isa(), self.head(), gathered.rows(), Some(gradient), logits);
         let mut drows = vec![0.0; gathered.x.len()];
         self.norm().backward(self.isa(), &gathered.x, &dnormed, &mut drows);
+        Ok(Pending { sums, rows: gathered.rows, drows })
+    }
+
+    /// The backward of the example that [`Model::begin`] brought through `workspace`, its gradients times `factor`.
+    pub(crate) fn finish(
+        &self,
+        step: &mut Step<'_>,
+        pending: &Pending,
+        factor: f32,
+        workspace: &mut Workspace,
+    ) {
+        let pass = self.pass(Some(step.adapter), Some(step.dropout));
+        let Workspace { tapes, inputs, scratch, x, dx, .. } = workspace;
         dx.resize(x.len());
         dx.fill(0.0);
         let hidden = self.config().hidden;
-        for (row, drow) in gathered.rows.iter().zip(drows.chunks_exact(hidden)) {
-            dx[row * hidden..(row + 1) * hidden].copy_from_slice(drow);
+        for (row, drow) in pending.rows.iter().zip(pending.drows.chunks_exact(hidden)) {
+            for (dx, drow) in dx[row * hidden..(row + 1) * hidden].iter_mut().zip(drow) {
+                *dx = factor * drow;
+            }
         }
-        for (block, tape) in self.blocks().iter().zip(&*tapes).rev() {
+        let kept = self.blocks().len() - inputs.len();
+        for (index, block) in self.blocks().iter().enumerate().rev() {
+            let place = index.checked_sub(inputs.len());
+            if place.is_none() {
+                x.copy_from_slice(&inputs[index]);
+                block.forward(&pass, x, &mut tapes[kept], scratch);
+            }
+            let tape = &tapes[place.unwrap_or(kept)];
             block.backward(&pass, (&mut *dx, step.gradients), tape, scratch);
         }
-        Ok(sums)
     }
 
     /// The logits after each token of a sequence, `[T, V]`.
@@ -119,7 +193,12 @@ impl Model {
         self.norm().forward(self.isa(), &x, &mut normed);
         let mut logits = vec![0.0; tokens.len() * self.config().vocab];
         let out = Output::to(&mut logits, self.config().vocab);
-        gemm(self.isa(), tokens.len(), &[self.head().forward(&normed)], out);
+        gemm(
+            self.isa(),
+            tokens.len(),
+            &[self.head().forward(&normed, &mut Packed::default())],
+            out,
+        );
         Ok(logits)
     }
 

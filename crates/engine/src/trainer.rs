@@ -1,6 +1,7 @@
 //! Training an adapter: batches, epochs, and the steps of the optimizer.
 
 mod checkpoint;
+mod material;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,15 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::evaluate::{self, Evaluation};
-use crate::example::Example;
 use crate::layers::dropout::key;
-use crate::layers::head::Sums;
 use crate::lora::{Adapter, Gradients, LoraConfig};
 use crate::model::Model;
 use crate::optimizer::{AdamW, clip};
+use crate::preference::Rewards;
 use crate::schedule::Schedule;
-use crate::sequence::{Step, Workspace};
+use crate::sequence::Workspace;
 pub use checkpoint::CheckpointError;
+pub use material::Material;
+use material::{Kind, Learnt};
 
 /// How an adapter is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,10 +97,14 @@ pub struct StepReport {
     pub epoch: usize,
     /// Whether it was that epoch's last step.
     pub epoch_ended: bool,
-    /// The batch's mean loss over tokens that carry loss, by their weights, in nats; before the step.
+    /// The batch's mean loss over tokens that carry loss, by their weights, in nats; before the step. Of preferences the
+    /// mean loss of the pairs.
     pub loss: f64,
-    /// The share of those tokens that the model would have chosen itself.
+    /// The share of those tokens that the model would have chosen itself. Of preferences the share of pairs whose
+    /// preferred answer has the greater reward.
     pub token_accuracy: f64,
+    /// Of preferences, what the model made of the batch's pairs.
+    pub rewards: Option<Rewards>,
     /// The learning rate of the step.
     pub learning_rate: f32,
     /// The L2 norm of the gradients before they were clipped.
@@ -114,12 +120,13 @@ pub struct StepReport {
 pub struct Trainer {
     model: Arc<Model>,
     options: TrainOptions,
-    train: Vec<Example>,
-    valid: Vec<Example>,
+    train: Material,
+    valid: Material,
     adapter: Adapter,
     optimizer: AdamW,
     gradients: Gradients,
-    workspace: Workspace,
+    /// The second is for the other answer of a pair.
+    workspaces: [Workspace; 2],
     /// Steps taken.
     step: usize,
     /// The epoch that `order` is for.
@@ -138,8 +145,8 @@ impl Trainer {
         model: Arc<Model>,
         lora: &LoraConfig,
         options: TrainOptions,
-        train: Vec<Example>,
-        valid: Vec<Example>,
+        train: impl Into<Material>,
+        valid: impl Into<Material>,
     ) -> Result<Self, Error> {
         let adapter = Adapter::new(&model, lora, options.seed)?;
         Self::with_adapter(model, adapter, options, train, valid)
@@ -153,13 +160,13 @@ impl Trainer {
         model: Arc<Model>,
         adapter: Adapter,
         options: TrainOptions,
-        train: Vec<Example>,
-        valid: Vec<Example>,
+        train: impl Into<Material>,
+        valid: impl Into<Material>,
     ) -> Result<Self, Error> {
         let options = options.checked()?;
-        let train = prepared(&model, train, options.max_tokens)?;
-        let valid = prepared(&model, valid, options.max_tokens)?;
-        if train.is_empty() {
+        let train = train.into().prepared(&model, options.max_tokens)?;
+        let valid = valid.into().prepared(&model, options.max_tokens)?;
+        if train.len() == 0 {
             return Err(Error::NoExamples);
         }
         let optimizer = AdamW::new(&adapter, options.weight_decay);
@@ -173,7 +180,7 @@ impl Trainer {
             adapter,
             optimizer,
             gradients,
-            workspace: Workspace::default(),
+            workspaces: Default::default(),
             step: 0,
             epoch: 0,
             order,
@@ -205,6 +212,22 @@ impl Trainer {
         self.adapter
     }
 
+    /// Keeps what training holds at once below `bytes`, the model included, where that can be done.
+    ///
+    /// Where all that a backward needs would take more, the first blocks are computed again instead, as many as it
+    /// takes; the results are the same to the bit, at up to a third more time. It holds for the steps that follow.
+    pub fn limit_memory(&mut self, bytes: usize) {
+        let sequences = self.train.sequences_at_once();
+        let longest = self.train.longest();
+        let fixed = self.model.training_bytes(longest)
+            // Weights, their packed copies, gradients and both moments.
+            + 6 * size_of::<f32>() * self.adapter.parameter_count();
+        let limit = bytes.saturating_sub(fixed) / sequences;
+        for workspace in &mut self.workspaces {
+            workspace.limit = Some(limit);
+        }
+    }
+
     /// Takes the next step; none when all are taken.
     ///
     /// # Errors
@@ -224,9 +247,9 @@ impl Trainer {
         let last = self.train.len().min(first + self.options.batch_size);
         let batch = self.order[first..last].to_vec();
         self.gradients.clear();
-        let sums = self.accumulate(&batch)?;
+        let learnt = self.accumulate(&batch)?;
         let gradient_norm = clip(&mut self.gradients, self.options.max_gradient_norm);
-        if !(sums.loss.is_finite() && gradient_norm.is_finite()) {
+        if !(learnt.loss.is_finite() && gradient_norm.is_finite()) {
             return Err(Error::Diverged { step: self.step + 1 });
         }
         let learning_rate = self.learning_rate();
@@ -237,40 +260,40 @@ impl Trainer {
             total_steps: self.total_steps(),
             epoch: epoch + 1,
             epoch_ended: self.step.is_multiple_of(self.steps_per_epoch()),
-            loss: sums.loss / sums.weight,
-            token_accuracy: sums.correct as f64 / sums.rows as f64,
+            loss: learnt.loss,
+            token_accuracy: learnt.accuracy,
+            rewards: learnt.rewards,
             learning_rate,
             gradient_norm,
-            tokens: batch.iter().map(|index| self.train[*index].tokens.len()).sum(),
+            tokens: batch.iter().map(|index| self.train.tokens(*index)).sum(),
             seconds: start.elapsed().as_secs_f64(),
         }))
     }
 
-    /// The loss and accuracy on the validation examples; of nothing where there are none.
+    /// The loss and accuracy on the validation examples, of preferences those of the pairs; of nothing where there are
+    /// none.
     ///
     /// # Errors
     /// None that [`Trainer::new`] has not ruled out.
     pub fn validate(&mut self) -> Result<Evaluation, Error> {
-        let adapter = Some(&self.adapter);
-        evaluate::run(&self.model, adapter, &self.valid, &mut self.workspace)
+        let Self { model, adapter, valid, workspaces: [workspace, _], .. } = self;
+        let tokens = valid.loss_tokens();
+        match &mut valid.0 {
+            Kind::Examples(examples) => evaluate::run(model, Some(adapter), examples, workspace),
+            Kind::Preferences(preferences) => {
+                let sums = preferences.evaluate(model, adapter, workspace)?;
+                let loss = sums.loss / sums.pairs.max(1) as f64;
+                Ok(Evaluation { loss, token_accuracy: sums.rewards().accuracy, tokens })
+            }
+        }
     }
 
     /// The gradients of a batch's mean loss.
-    fn accumulate(&mut self, batch: &[usize]) -> Result<Sums, Error> {
-        let weight: f64 = batch.iter().map(|index| self.train[*index].weight()).sum();
-        let mut sums = Sums::default();
-        for index in batch {
-            let mut step = Step {
-                adapter: &self.adapter,
-                gradients: &mut self.gradients,
-                scale: inverse(weight),
-                dropout: key(&[self.options.seed, self.step as u64, *index as u64]),
-            };
-            let example = &self.train[*index];
-            let part = self.model.loss_and_gradients(&mut step, example, &mut self.workspace)?;
-            sums = sums.plus(part);
-        }
-        Ok(sums)
+    fn accumulate(&mut self, batch: &[usize]) -> Result<Learnt, Error> {
+        let Self { model, adapter, gradients, train, workspaces, options, step, .. } = self;
+        let seed = [options.seed, *step as u64];
+        let batch = material::Batch { model, adapter, gradients, indices: batch, seed };
+        train.accumulate(batch, workspaces)
     }
 
     #[expect(
@@ -283,30 +306,6 @@ impl Trainer {
         let warmup = (f64::from(self.options.warmup_fraction) * total as f64).ceil() as usize;
         self.options.learning_rate * self.options.schedule.factor(self.step, warmup, total)
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rounded to the type of the gradients")]
-fn inverse(weight: f64) -> f32 {
-    (1.0 / weight) as f32
-}
-
-/// The examples cut to `max_tokens`, each with loss and fit for the model.
-fn prepared(
-    model: &Model,
-    mut examples: Vec<Example>,
-    max_tokens: usize,
-) -> Result<Vec<Example>, Error> {
-    for (index, example) in examples.iter_mut().enumerate() {
-        if example.tokens.len() > max_tokens {
-            tracing::warn!(index, tokens = example.tokens.len(), max_tokens, "an example is cut");
-            example.truncate(max_tokens);
-        }
-        model.check(example)?;
-        if example.loss_tokens() == 0 {
-            return Err(Error::NoLoss { index });
-        }
-    }
-    Ok(examples)
 }
 
 /// The order of the examples in an epoch.

@@ -2,6 +2,7 @@
 
 pub(crate) mod gguf_names;
 mod open;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,6 +17,7 @@ use crate::kernels::{Blocks, Isa};
 use crate::parallel;
 use crate::quant::{TensorType, dequantise};
 pub(crate) use open::json;
+pub(crate) use stored::Stored;
 
 /// The files of a base model, memory-mapped.
 ///
@@ -148,6 +150,30 @@ impl Weights {
                 Blocks::transposed(isa, tensor.kind, &bytes, rows)
             }
         })
+    }
+
+    /// A matrix as its file keeps it, where that is quantised in whole blocks a row; none else.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub(crate) fn stored(&self, name: &str) -> Result<Option<Stored>, Error> {
+        let tensor =
+            self.tensors.get(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })?;
+        let [rows, columns] = tensor.shape[..] else { return Ok(None) };
+        let block = tensor.kind.block_len();
+        if block == 1 || rows == 0 || !columns.is_multiple_of(block) {
+            return Ok(None);
+        }
+        let bytes = &self.maps[tensor.map][tensor.range.clone()];
+        let bytes = match tensor.order {
+            RowOrder::Plain => bytes.to_vec(),
+            RowOrder::RotaryPairs { head_dim } => halves(bytes, head_dim, bytes.len() / rows),
+        };
+        let stored = Stored::new(tensor.kind, bytes, rows);
+        if !parallel::all_finite(&stored.numbers()) {
+            return Err(Error::NotFinite { name: name.to_owned() });
+        }
+        Ok(Some(stored))
     }
 
     /// Itself with just the tensors that the configuration asks for, all of them there with the right shape.

@@ -137,6 +137,55 @@ fn the_same_seed_gives_the_same_bits_on_any_number_of_threads() -> Result<()> {
 }
 
 #[test]
+fn a_limit_of_memory_changes_time_and_no_bit() -> Result<()> {
+    let model = tiny()?;
+    let train = examples(&model)?;
+    let trained = |limit: Option<usize>| {
+        let options = TrainOptions { epochs: 2, batch_size: 2, ..TrainOptions::default() };
+        let lora = LoraConfig { rank: 4, dropout: 0.1, ..LoraConfig::default() };
+        let mut trainer =
+            Trainer::new(Arc::clone(&model), &lora, options, train.clone(), Vec::new())?;
+        if let Some(limit) = limit {
+            trainer.limit_memory(limit);
+        }
+        while trainer.step()?.is_some() {}
+        adapter_bytes(trainer.adapter())
+    };
+    let free = trained(None)?;
+    assert!(trained(Some(0))? == free, "every block computed again");
+    assert!(trained(Some(1 << 40))? == free, "none");
+    Ok(())
+}
+
+#[test]
+fn a_rank_stabilised_adapter_is_scaled_by_the_root_of_its_rank_and_says_so_on_disk() -> Result<()> {
+    let model = tiny()?;
+    let train = examples(&model)?;
+    let lora = |rank_stabilised, alpha| LoraConfig {
+        rank: 16,
+        alpha,
+        rank_stabilised,
+        ..LoraConfig::default()
+    };
+    let trained = |lora: &LoraConfig| {
+        let options = TrainOptions { epochs: 1, ..TrainOptions::default() };
+        let mut trainer =
+            Trainer::new(Arc::clone(&model), lora, options, train.clone(), Vec::new())?;
+        while trainer.step()?.is_some() {}
+        Ok::<_, anyhow::Error>(trainer.into_adapter())
+    };
+    // 8 / sqrt(16) = 32 / 16.
+    let (stabilised, usual) = (trained(&lora(true, 8.0))?, trained(&lora(false, 32.0))?);
+    assert!(adapter_bytes(&stabilised)? == adapter_bytes(&usual)?);
+    let dir = tempfile::tempdir()?;
+    stabilised.save(dir.path())?;
+    let text = std::fs::read_to_string(dir.path().join("adapter_config.json"))?;
+    assert!(text.contains("\"use_rslora\": true"), "{text}");
+    assert_eq!(Adapter::load(dir.path(), &model)?.config(), stabilised.config());
+    Ok(())
+}
+
+#[test]
 fn a_checkpoint_resumes_to_the_same_bits() -> Result<()> {
     let model = tiny()?;
     let (train, dir) = (examples(&model)?, tempfile::tempdir()?);

@@ -103,6 +103,11 @@ impl Simd for Avx2 {
     type W = __m256i;
 
     #[inline(always)]
+    fn splat_word(self, word: u32) -> __m256i {
+        // SAFETY: the token proves the instructions.
+        unsafe { _mm256_set1_epi32(word.cast_signed()) }
+    }
+    #[inline(always)]
     unsafe fn load_words_at(self, from: *const u32) -> __m256i {
         // SAFETY: the token proves the instructions, the caller the pointer.
         unsafe { _mm256_loadu_si256(from.cast()) }
@@ -122,6 +127,18 @@ impl Simd for Avx2 {
         unsafe {
             let shift = _mm256_set1_epi32(24 - AT.cast_signed());
             _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(_mm256_sllv_epi32(words, shift)))
+        }
+    }
+    #[inline(always)]
+    fn dot_pairs(self, a: __m256i, b: __m256i, sums: __m256) -> __m256 {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let upper = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+            let second_a = _mm256_castsi256_ps(_mm256_and_si256(a, upper));
+            let second_b = _mm256_castsi256_ps(_mm256_and_si256(b, upper));
+            let first_a = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a));
+            let first_b = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b));
+            _mm256_fmadd_ps(first_a, first_b, _mm256_fmadd_ps(second_a, second_b, sums))
         }
     }
     #[inline(always)]

@@ -1,4 +1,4 @@
-//! AVX-512F: vectors of 16.
+//! AVX-512F: vectors of 16; with AVX512-BF16 also its dot products of bf16 pairs.
 
 #![expect(
     unsafe_code,
@@ -6,29 +6,32 @@
 )]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_div_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_permutexvar_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps, _mm512_sllv_epi32, _mm512_srai_epi32,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_and_si512, _mm512_castsi512_ps,
+    _mm512_cvtepi32_ps, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_permutexvar_ps,
+    _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setr_ps, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32,
     _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::simd::Simd;
 
-/// The processor has AVX-512F.
+/// The processor has AVX-512F, and where `BF16` says so AVX512-BF16.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx512(());
+pub(super) struct Avx512<const BF16: bool>(());
 
-impl Avx512 {
+impl<const BF16: bool> Avx512<BF16> {
     /// The proof, where the processor has them.
     pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
+        let has = is_x86_feature_detected!("avx512f")
+            && (!BF16 || is_x86_feature_detected!("avx512bf16"));
+        has.then_some(Self(()))
     }
 }
 
 // SAFETY of every block below: a value of `Avx512` exists only where `detect` found the instructions; slices are checked
 // to hold a whole vector before they are read or written, pointers are the caller's promise.
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type V = __m512;
     const LANES: usize = 16;
     const VECTORS: usize = 4;
@@ -98,6 +101,11 @@ impl Simd for Avx512 {
     type W = __m512i;
 
     #[inline(always)]
+    fn splat_word(self, word: u32) -> __m512i {
+        // SAFETY: the token proves the instructions.
+        unsafe { _mm512_set1_epi32(word.cast_signed()) }
+    }
+    #[inline(always)]
     unsafe fn load_words_at(self, from: *const u32) -> __m512i {
         // SAFETY: the token proves the instructions, the caller the pointer.
         unsafe { _mm512_loadu_si512(from.cast()) }
@@ -121,6 +129,26 @@ impl Simd for Avx512 {
         unsafe {
             let shift = _mm512_set1_epi32(24 - AT.cast_signed());
             _mm512_cvtepi32_ps(_mm512_srai_epi32::<24>(_mm512_sllv_epi32(words, shift)))
+        }
+    }
+    #[inline(always)]
+    fn dot_pairs(self, a: __m512i, b: __m512i, sums: __m512) -> __m512 {
+        if BF16 {
+            // SAFETY: the token proves the instructions; both types are 512 bits.
+            return unsafe {
+                let a = std::mem::transmute::<__m512i, __m512bh>(a);
+                let b = std::mem::transmute::<__m512i, __m512bh>(b);
+                _mm512_dpbf16_ps(sums, a, b)
+            };
+        }
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let upper = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+            let second_a = _mm512_castsi512_ps(_mm512_and_si512(a, upper));
+            let second_b = _mm512_castsi512_ps(_mm512_and_si512(b, upper));
+            let first_a = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(a));
+            let first_b = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(b));
+            _mm512_fmadd_ps(first_a, first_b, _mm512_fmadd_ps(second_a, second_b, sums))
         }
     }
     #[inline(always)]

@@ -2,20 +2,22 @@
 //!
 //! The shape of the loops is `GotoBLAS`'s (Goto and van de Geijn, 2008) with `B` packed once for good instead of in every
 //! call, and `A` read where it lies. Each number of `C` is summed over `k` in one fixed order, so neither the number of
-//! threads nor the cut into tiles changes a bit of it.
+//! threads nor the cut into tiles changes a bit of it. Where `B` is packed in bf16, `A` is brought to bf16 first, whole,
+//! and the sum is f32; products of both types can be summed in one tile.
 
 mod operands;
+mod prepare;
 
 use super::isa::{Isa, Kernel};
-use super::packed::Packed;
+use super::packed::Panel;
 use super::simd::Simd;
 use crate::parallel;
-use operands::Storage;
 pub(crate) use operands::{Left, Output, Right, Term};
+use prepare::{Operand, Source, prepared};
 
 /// Rows of a register tile: with AVX-512, 6 x 4 sums, 4 columns of `B` and one number of `A` fill the 32 registers.
 const TILE: usize = 6;
-/// Depth of one pass over `B`'s panel: 2048 x 64 numbers are half of a 1 MiB second-level cache.
+/// Depth of one pass over `B`'s panel in 32-bit words: 2048 x 64 of them are half of a 1 MiB second-level cache.
 const DEPTH: usize = 2048;
 /// Rows in one thread's piece of work, a multiple of [`TILE`].
 const ROWS: usize = 96;
@@ -24,16 +26,14 @@ const SERIAL: usize = 1 << 18;
 
 /// `out = scale * sum(left * right)` for the first `rows` rows, over all threads.
 pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
-    with_whole_vectors(isa, terms, |terms| {
-        let Some(job) = Job::new(isa, rows, terms, &mut out) else { return };
-        let panels = job.columns.div_ceil(job.width);
-        if rows * job.columns * job.depth() < SERIAL || parallel::threads() == 1 {
-            for panel in 0..panels {
-                isa.run(Block { job: &job, panel, rows: 0..rows });
-            }
-            return;
-        }
-        let bands = rows.div_ceil(ROWS);
+    let depth: usize = terms.iter().map(|term| term.right.depth).sum();
+    let columns = terms.first().map_or(0, |term| term.right.columns);
+    if rows * columns * depth < SERIAL || parallel::threads() == 1 {
+        return gemm_serial(isa, rows, terms, out);
+    }
+    prepared(isa, rows, terms, true, |operands| {
+        let Some(job) = Job::new(isa, rows, operands, &mut out) else { return };
+        let (panels, bands) = (job.columns.div_ceil(job.width), rows.div_ceil(ROWS));
         parallel::each(panels * bands, |index| {
             let (panel, band) = (index / bands, index % bands);
             isa.run(Block { job: &job, panel, rows: band * ROWS..rows.min((band + 1) * ROWS) });
@@ -43,45 +43,15 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_
 
 /// As [`gemm`], on the calling thread alone: for work that is itself one of many pieces.
 pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
-    with_whole_vectors(isa, terms, |terms| {
-        let Some(job) = Job::new(isa, rows, terms, &mut out) else { return };
+    prepared(isa, rows, terms, false, |operands| {
+        let Some(job) = Job::new(isa, rows, operands, &mut out) else { return };
         for panel in 0..job.columns.div_ceil(job.width) {
             isa.run(Block { job: &job, panel, rows: 0..rows });
         }
     });
 }
 
-/// Calls `f` with terms whose panels may be read in whole vectors: rows that end within one are packed first.
-fn with_whole_vectors(isa: Isa, terms: &[Term<'_>], f: impl FnOnce(&[Term<'_>])) {
-    let ragged = |right: &Right<'_>| match right.storage {
-        Storage::Rows { .. } => !right.columns.is_multiple_of(isa.lanes()),
-        Storage::Packed(_) => false,
-    };
-    if !terms.iter().any(|term| ragged(&term.right)) {
-        return f(terms);
-    }
-    let packed: Vec<Option<Packed>> = terms
-        .iter()
-        .map(|Term { right, .. }| match right.storage {
-            Storage::Rows { data, stride } => {
-                let shape = [right.depth, right.columns];
-                Some(Packed::strided(isa, data, shape, [stride, 1]))
-            }
-            Storage::Packed(_) => None,
-        })
-        .collect();
-    let whole: Vec<Term<'_>> = terms
-        .iter()
-        .zip(&packed)
-        .map(|(term, packed)| match packed {
-            Some(packed) => Term { left: term.left, right: Right::packed(packed) },
-            None => *term,
-        })
-        .collect();
-    f(&whole);
-}
-
-/// A part of a term's depth.
+/// A part of an operand's depth, in its 32-bit words: a number of f32, two of bf16.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     term: usize,
@@ -91,7 +61,7 @@ struct Piece {
 
 /// A checked sum of products.
 struct Job<'a> {
-    terms: &'a [Term<'a>],
+    operands: &'a [Operand<'a>],
     /// What is summed in the registers before `C` is written, pass by pass.
     passes: Vec<Vec<Piece>>,
     columns: usize,
@@ -109,33 +79,25 @@ struct Job<'a> {
 unsafe impl Sync for Job<'_> {}
 
 impl<'a> Job<'a> {
-    /// Checks that every access that the terms lead to is inside its slice; `None` where there is nothing to do.
-    fn new(isa: Isa, rows: usize, terms: &'a [Term<'a>], out: &mut Output<'_>) -> Option<Self> {
-        let (columns, width) = (terms.first()?.right.columns, isa.panel());
+    /// Checks that every access that the operands lead to is inside its slice; `None` where there is nothing to do.
+    fn new(
+        isa: Isa,
+        rows: usize,
+        operands: &'a [Operand<'a>],
+        out: &mut Output<'_>,
+    ) -> Option<Self> {
+        let (columns, width) = (operands.first()?.right.columns, isa.panel());
         if rows == 0 || columns == 0 {
             return None;
         }
-        for Term { left, right } in terms {
-            assert!(right.columns == columns, "the products have different widths");
-            assert!(right.depth > 0, "a product without depth");
-            let last = (rows - 1) * left.row + (right.depth - 1) * left.column;
-            assert!(last < left.data.len(), "the left operand is too short");
-            match right.storage {
-                Storage::Rows { data, stride } => {
-                    assert!(right.columns.is_multiple_of(isa.lanes()), "a ragged right operand");
-                    let last = (right.depth - 1) * stride + right.columns;
-                    assert!(last <= data.len(), "the right operand is too short");
-                }
-                Storage::Packed(matrix) => {
-                    assert!(matrix.is_for(isa), "packed for another instruction set");
-                }
-            }
+        for operand in operands {
+            operand.check(isa, rows, columns);
         }
         assert!(out.stride >= columns, "the output's rows overlap");
         assert!((rows - 1) * out.stride + columns <= out.data.len(), "the output is too short");
         Some(Self {
-            terms,
-            passes: passes(terms),
+            operands,
+            passes: passes(operands),
             columns,
             width,
             out: out.data.as_mut_ptr(),
@@ -144,19 +106,16 @@ impl<'a> Job<'a> {
             accumulate: out.accumulate,
         })
     }
-
-    fn depth(&self) -> usize {
-        self.terms.iter().map(|term| term.right.depth).sum()
-    }
 }
 
-/// Cuts the terms into passes of about [`DEPTH`], short terms joining the one before.
-fn passes(terms: &[Term<'_>]) -> Vec<Vec<Piece>> {
+/// Cuts the operands into passes of about [`DEPTH`], short ones joining the one before.
+fn passes(operands: &[Operand<'_>]) -> Vec<Vec<Piece>> {
     let mut passes: Vec<Vec<Piece>> = Vec::new();
     let mut filled = DEPTH;
-    for (term, Term { right, .. }) in terms.iter().enumerate() {
-        for from in (0..right.depth).step_by(DEPTH) {
-            let to = right.depth.min(from + DEPTH);
+    for (term, operand) in operands.iter().enumerate() {
+        let depth = operand.words();
+        for from in (0..depth).step_by(DEPTH) {
+            let to = depth.min(from + DEPTH);
             let piece = Piece { term, from, to };
             match passes.last_mut() {
                 Some(pass) if filled + (to - from) <= DEPTH + DEPTH / 8 => {
@@ -228,21 +187,27 @@ impl Block<'_> {
     ) {
         let first = self.panel * self.job.width;
         let mut sums = [[simd.splat(0.0); NV]; MR];
-        for piece in &self.job.passes[pass] {
-            let Term { left, right } = &self.job.terms[piece.term];
+        for Piece { term, from, to } in &self.job.passes[pass] {
+            let Operand { left, row: down, column, right } = &self.job.operands[*term];
             let (panel, stride) = right.panel(first, self.job.width);
-            // SAFETY: `Job::new` checked that row `rows - 1` and depth `depth - 1` of the left operand are inside its
-            // slice, and that the right operand holds `depth` rows of whole vectors from this panel's first column:
+            let (at, depth) = (row * down + from * column, to - from);
+            // SAFETY: `Job::new` checked that row `rows - 1` and the last word of the depth are inside the left operand's
+            // slice, and that the right operand holds its depth in rows of whole vectors from this panel's first column:
             // `NV * LANES <= stride` for a packed panel, and for rows `columns` is a multiple of `LANES`.
             sums = unsafe {
-                let operands = Operands {
-                    a: left.data.as_ptr().add(row * left.row + piece.from * left.column),
-                    row: left.row,
-                    column: left.column,
-                    b: panel.as_ptr().add(piece.from * stride),
-                    stride,
-                };
-                operands.accumulate(simd, piece.to - piece.from, sums)
+                match (left, panel) {
+                    (Source::F32(left), Panel::F32(panel)) => {
+                        let (a, b) = (left.as_ptr().add(at), panel.as_ptr().add(from * stride));
+                        let walk = Walk { a, row: *down, column: *column, b, stride };
+                        walk.accumulate(simd, depth, sums)
+                    }
+                    (Source::Words(left), Panel::Bf16(panel)) => {
+                        let (a, b) = (left.as_ptr().add(at), panel.as_ptr().add(from * stride));
+                        let walk = Walk { a, row: *down, column: *column, b, stride };
+                        walk.accumulate_pairs(simd, depth, sums)
+                    }
+                    _ => unreachable!("`Operand::check` refuses operands of two types"),
+                }
             };
         }
         for (index, sums) in sums.into_iter().enumerate() {
@@ -282,20 +247,19 @@ impl Block<'_> {
     }
 }
 
-/// Where a tile's operands begin.
+/// Where a tile's operands begin and how far apart their words lie.
 #[derive(Clone, Copy)]
-struct Operands {
-    a: *const f32,
+struct Walk<T> {
+    a: *const T,
     row: usize,
     column: usize,
-    b: *const f32,
+    b: *const T,
     stride: usize,
 }
 
-impl Operands {
+// The sums are passed by value and reached by constant indices, so that they never leave the registers.
+impl Walk<f32> {
     /// The tile's sums with `depth` more products in them.
-    ///
-    /// By value and with constant indices, so that the sums never leave the registers.
     ///
     /// # Safety
     /// `a` has `MR` rows of `depth` numbers, `b` has `depth` rows of `NV` vectors.
@@ -319,6 +283,40 @@ impl Operands {
                 let number = simd.splat(unsafe { *a.add(row * self.row) });
                 for vector in 0..NV {
                     sums[row][vector] = simd.mul_add(number, columns[vector], sums[row][vector]);
+                }
+            }
+            a = a.wrapping_add(self.column);
+            b = b.wrapping_add(self.stride);
+        }
+        sums
+    }
+}
+
+impl Walk<u32> {
+    /// The tile's sums with the products of `depth` more pairs of bf16 in them.
+    ///
+    /// # Safety
+    /// `a` has `MR` rows of `depth` words, `b` has `depth` rows of `NV` vectors.
+    #[inline(always)]
+    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
+    unsafe fn accumulate_pairs<S: Simd, const NV: usize, const MR: usize>(
+        self,
+        simd: S,
+        depth: usize,
+        mut sums: [[S::V; NV]; MR],
+    ) -> [[S::V; NV]; MR] {
+        let (mut a, mut b) = (self.a, self.b);
+        for _ in 0..depth {
+            let mut columns = [simd.splat_word(0); NV];
+            for vector in 0..NV {
+                // SAFETY: the caller's promise.
+                columns[vector] = unsafe { simd.load_words_at(b.add(vector * S::LANES)) };
+            }
+            for row in 0..MR {
+                // SAFETY: the caller's promise.
+                let word = simd.splat_word(unsafe { *a.add(row * self.row) });
+                for vector in 0..NV {
+                    sums[row][vector] = simd.dot_pairs(word, columns[vector], sums[row][vector]);
                 }
             }
             a = a.wrapping_add(self.column);

@@ -2,7 +2,7 @@
 
 use super::simd::{Plain, Simd};
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(any(target_arch = "aarch64", test))]
 use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
@@ -19,8 +19,10 @@ enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512(Avx512),
-    #[cfg(target_arch = "aarch64")]
+    Avx512(Avx512<false>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16(Avx512<true>),
+    #[cfg(any(target_arch = "aarch64", test))]
     Neon(Neon),
 }
 
@@ -46,16 +48,19 @@ impl Isa {
     /// All that this processor has, the slowest first.
     pub fn available() -> Vec<Self> {
         let mut levels = vec![Level::Plain(Plain)];
+        // In tests emulated where the processor has none, and never the last but where it has.
+        #[cfg(any(target_arch = "aarch64", test))]
+        levels.extend(Neon::detect().map(Level::Neon));
         #[cfg(target_arch = "x86_64")]
         levels.extend(Avx2::detect().map(Level::Avx2));
         #[cfg(target_arch = "x86_64")]
         levels.extend(Avx512::detect().map(Level::Avx512));
-        #[cfg(target_arch = "aarch64")]
-        levels.extend(Neon::detect().map(Level::Neon));
+        #[cfg(target_arch = "x86_64")]
+        levels.extend(Avx512::detect().map(Level::Avx512Bf16));
         levels.into_iter().map(Self).collect()
     }
 
-    /// `plain`, `avx2`, `avx512` or `neon`.
+    /// `plain`, `avx2`, `avx512`, `avx512bf16` or `neon`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Level::Plain(_) => "plain",
@@ -63,9 +68,25 @@ impl Isa {
             Level::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(_) => "avx512",
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Bf16(_) => "avx512bf16",
+            #[cfg(any(target_arch = "aarch64", test))]
             Level::Neon(_) => "neon",
         }
+    }
+
+    /// Whether it multiplies bf16 faster than f32.
+    pub(crate) fn prefers_bf16(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Bf16(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The instruction set of this name, where the processor has it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::available().into_iter().find(|isa| isa.name() == name)
     }
 
     /// Does the work of `kernel` in this instruction set.
@@ -82,9 +103,14 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx512(simd) => unsafe { run_avx512(kernel, simd) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx512Bf16(simd) => unsafe { run_avx512_bf16(kernel, simd) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: as above.
             Level::Neon(simd) => unsafe { run_neon(kernel, simd) },
+            #[cfg(all(test, not(target_arch = "aarch64")))]
+            Level::Neon(simd) => kernel.run(simd),
         }
     }
 
@@ -118,7 +144,13 @@ fn run_avx2<K: Kernel>(kernel: K, simd: Avx2) -> K::Output {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx2,fma")]
-fn run_avx512<K: Kernel>(kernel: K, simd: Avx512) -> K::Output {
+fn run_avx512<K: Kernel>(kernel: K, simd: Avx512<false>) -> K::Output {
+    kernel.run(simd)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+fn run_avx512_bf16<K: Kernel>(kernel: K, simd: Avx512<true>) -> K::Output {
     kernel.run(simd)
 }
 

@@ -5,14 +5,19 @@
     reason = "intrinsics; the token type is the proof that the processor has them"
 )]
 
-use std::arch::aarch64::{
+#[cfg(target_arch = "aarch64")]
+use std::arch::aarch64 as intrinsics;
+
+#[cfg(not(target_arch = "aarch64"))]
+use super::neon_emulated as intrinsics;
+use super::simd::Simd;
+use intrinsics::{
     float32x4_t, uint32x4_t, vaddq_f32, vaddq_s32, vaddvq_f32, vandq_u32, vcvtq_f32_s32,
     vcvtq_f32_u32, vcvtq_s32_f32, vdivq_f32, vdupq_n_f32, vdupq_n_s32, vdupq_n_u32, vfmaq_f32,
     vld1q_f32, vld1q_u32, vmaxq_f32, vmaxvq_f32, vminq_f32, vmulq_f32, vreinterpretq_f32_s32,
-    vreinterpretq_s32_u32, vshlq_n_s32, vshlq_u32, vshrq_n_s32, vst1q_f32, vsubq_f32,
+    vreinterpretq_f32_u32, vreinterpretq_s32_u32, vshlq_n_s32, vshlq_n_u32, vshlq_u32, vshrq_n_s32,
+    vst1q_f32, vsubq_f32,
 };
-
-use super::simd::Simd;
 
 /// The processor has NEON.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +25,16 @@ pub(super) struct Neon(());
 
 impl Neon {
     /// The proof, where the processor has them.
+    #[cfg(target_arch = "aarch64")]
     pub(super) fn detect() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+
+    /// The proof for the emulated instructions, which every processor has.
+    #[cfg(not(target_arch = "aarch64"))]
+    #[expect(clippy::unnecessary_wraps, reason = "as where it is a question")]
+    pub(super) fn detect() -> Option<Self> {
+        Some(Self(()))
     }
 }
 
@@ -99,6 +112,11 @@ impl Simd for Neon {
     type W = uint32x4_t;
 
     #[inline(always)]
+    fn splat_word(self, word: u32) -> uint32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe { vdupq_n_u32(word) }
+    }
+    #[inline(always)]
     unsafe fn load_words_at(self, from: *const u32) -> uint32x4_t {
         // SAFETY: the token proves the instructions, the caller the pointer.
         unsafe { vld1q_u32(from) }
@@ -118,6 +136,23 @@ impl Simd for Neon {
         unsafe {
             let shifted = vshlq_u32(words, vdupq_n_s32(24 - AT.cast_signed()));
             vcvtq_f32_s32(vshrq_n_s32::<24>(vreinterpretq_s32_u32(shifted)))
+        }
+    }
+    #[inline(always)]
+    fn dot_pairs(self, a: uint32x4_t, b: uint32x4_t, sums: float32x4_t) -> float32x4_t {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let upper = vdupq_n_u32(0xffff_0000);
+            let sums = vfmaq_f32(
+                sums,
+                vreinterpretq_f32_u32(vandq_u32(a, upper)),
+                vreinterpretq_f32_u32(vandq_u32(b, upper)),
+            );
+            vfmaq_f32(
+                sums,
+                vreinterpretq_f32_u32(vshlq_n_u32::<16>(a)),
+                vreinterpretq_f32_u32(vshlq_n_u32::<16>(b)),
+            )
         }
     }
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! A matrix rearranged so that a product reads it from front to back.
 
+use super::Compute;
+use super::bf16::{Columns, halves, pair};
 use super::buffer::Buffer;
 use super::isa::Isa;
 use crate::parallel;
@@ -7,18 +9,48 @@ use crate::parallel;
 /// A `[K, N]` matrix as panels of columns: panel after panel, in each the rows one after another.
 ///
 /// A full panel has `panel` columns (the instruction set's width); the last has what is left, filled with zeros to a
-/// whole number of vectors.
+/// whole number of vectors. In bf16 a panel's row is two rows of the matrix, number beside number in 32-bit words, and
+/// an odd last row stands beside zeros.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
-    data: Buffer,
+    data: Data,
     rows: usize,
     columns: usize,
+    isa: Isa,
     panel: usize,
     lanes: usize,
 }
 
+/// The panels.
+#[derive(Debug, Clone)]
+enum Data {
+    F32(Buffer),
+    Bf16(Buffer<u32>),
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::F32(Buffer::default())
+    }
+}
+
+/// A panel's numbers; the rows lie one after another.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Panel<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [u32]),
+}
+
+impl Default for Packed {
+    /// A matrix of nothing, to be reshaped.
+    fn default() -> Self {
+        Self { data: Data::default(), rows: 0, columns: 0, isa: Isa::plain(), panel: 1, lanes: 1 }
+    }
+}
+
 impl Packed {
     /// Packs `matrix`, row-major `[K, N]` with `columns` = N.
+    #[cfg(test)]
     pub(crate) fn rows(isa: Isa, matrix: &[f32], columns: usize) -> Self {
         Self::strided(isa, matrix, [matrix.len() / columns, columns], [columns, 1])
     }
@@ -32,40 +64,86 @@ impl Packed {
     pub(crate) fn strided(
         isa: Isa,
         matrix: &[f32],
-        [rows, columns]: [usize; 2],
+        shape: [usize; 2],
         strides: [usize; 2],
     ) -> Self {
-        let (panel, lanes) = (isa.panel(), isa.lanes());
-        let padded = columns.next_multiple_of(lanes);
-        let mut packed = Self { data: Buffer::zeros(rows * padded), rows, columns, panel, lanes };
+        let mut packed = Self::zeros(isa, Compute::F32, shape);
         packed.fill(matrix, strides);
         packed
     }
 
-    /// Packs other numbers of the same shape into the same memory.
-    pub(crate) fn fill(&mut self, matrix: &[f32], strides: [usize; 2]) {
-        let (rows, columns, panel) = (self.rows, self.columns, self.panel);
+    /// A matrix of `[K, N]` zeros, kept as `compute` reads it.
+    pub(crate) fn zeros(isa: Isa, compute: Compute, shape: [usize; 2]) -> Self {
+        let mut packed = Self::default();
+        packed.reshape(isa, compute, shape);
+        packed
+    }
+
+    /// Takes another shape and type in the memory that is here; what it holds then is unspecified, but for zeros
+    /// beside the last columns.
+    pub(crate) fn reshape(&mut self, isa: Isa, compute: Compute, shape: [usize; 2]) {
+        (self.isa, self.panel, self.lanes) = (isa, isa.panel(), isa.lanes());
+        self.lay_out(compute, shape);
+    }
+
+    fn lay_out(&mut self, compute: Compute, [rows, columns]: [usize; 2]) {
+        let (panel, lanes) = (self.panel, self.lanes);
+        let padded = columns.next_multiple_of(lanes);
+        match (&mut self.data, compute) {
+            (Data::F32(data), Compute::F32) => data.resize(rows * padded),
+            (Data::Bf16(data), Compute::Bf16) => data.resize(rows.div_ceil(2) * padded),
+            (data, Compute::F32) => *data = Data::F32(Buffer::zeros(rows * padded)),
+            (data, Compute::Bf16) => *data = Data::Bf16(Buffer::zeros(rows.div_ceil(2) * padded)),
+        }
+        if !columns.is_multiple_of(lanes) {
+            let from = columns / panel * panel;
+            match &mut self.data {
+                Data::F32(data) => data[from * rows..].fill(0.0),
+                Data::Bf16(data) => data[from * rows.div_ceil(2)..].fill(0),
+            }
+        }
+        (self.rows, self.columns) = (rows, columns);
+    }
+
+    /// Packs other numbers of the same shape into the same memory; one of the strides is 1.
+    pub(crate) fn fill(&mut self, matrix: &[f32], [down, across]: [usize; 2]) {
+        let (isa, rows, columns, panel) = (self.isa, self.rows, self.columns, self.panel);
         if rows * columns == 0 {
             return;
         }
-        assert!(
-            (rows - 1) * strides[0] + (columns - 1) * strides[1] < matrix.len(),
-            "matrix too short"
-        );
-        parallel::chunks_mut(&mut self.data, panel * rows, |index, part| {
-            let first = index * panel;
-            let used = panel.min(columns - first);
-            let width = part.len() / rows;
-            // The reads go along whichever stride is 1, in blocks that stay in the cache.
-            for block in (0..rows).step_by(16) {
-                for column in 0..used {
-                    for row in block..rows.min(block + 16) {
-                        part[row * width + column] =
-                            matrix[row * strides[0] + (first + column) * strides[1]];
+        assert!((rows - 1) * down + (columns - 1) * across < matrix.len(), "matrix too short");
+        assert!(down == 1 || across == 1, "neither rows nor columns are whole");
+        match &mut self.data {
+            Data::F32(data) => parallel::chunks_mut(data, panel * rows, |index, part| {
+                let (first, width) = (index * panel, part.len() / rows);
+                let used = panel.min(columns - first);
+                if across == 1 {
+                    for (row, to) in part.chunks_exact_mut(width).enumerate() {
+                        to[..used].copy_from_slice(&matrix[row * down + first..][..used]);
                     }
+                } else {
+                    turn(&matrix[first * across..], [across, rows], (used, width), part);
                 }
+            }),
+            Data::Bf16(data) => {
+                let words = rows.div_ceil(2);
+                parallel::chunks_mut(data, panel * words, |index, part| {
+                    let (first, width) = (index * panel, part.len() / words);
+                    let count = panel.min(columns - first);
+                    if across == 1 {
+                        let (from, depth, to) = (&matrix[first..], rows, part);
+                        isa.run(Columns { from, stride: down, depth, width, count, to });
+                    } else {
+                        turn_to_pairs(
+                            &matrix[first * across..],
+                            [across, rows],
+                            (count, width),
+                            part,
+                        );
+                    }
+                });
             }
-        });
+        }
     }
 
     /// `K`.
@@ -78,29 +156,91 @@ impl Packed {
         self.columns
     }
 
+    /// What computes with it.
+    pub(crate) fn compute(&self) -> Compute {
+        match self.data {
+            Data::F32(_) => Compute::F32,
+            Data::Bf16(_) => Compute::Bf16,
+        }
+    }
+
     /// The packed transpose: `[N, K]`.
-    pub(crate) fn transpose(&self, isa: Isa) -> Self {
-        let mut plain = vec![0.0; self.rows * self.columns];
-        parallel::chunks_mut(&mut plain, self.rows.max(1), |column, out| {
-            self.column(column, out);
-        });
-        Self::rows(isa, &plain, self.rows)
+    pub(crate) fn transpose(&self) -> Self {
+        let mut transpose = Self::default();
+        transpose.become_transpose(self);
+        transpose
+    }
+
+    /// Becomes the packed transpose of `matrix`, `[N, K]` of its `[K, N]`, in the memory that is here.
+    ///
+    /// The numbers move in blocks of a panel by a panel, which lie together on both sides.
+    pub(crate) fn become_transpose(&mut self, matrix: &Self) {
+        let shape = [matrix.columns, matrix.rows];
+        (self.isa, self.panel, self.lanes) = (matrix.isa, matrix.panel, matrix.lanes);
+        self.lay_out(matrix.compute(), shape);
+        let (rows, columns, panel) = (self.rows, self.columns, self.panel);
+        match &mut self.data {
+            Data::F32(data) => parallel::chunks_mut(data, panel * rows, |index, part| {
+                let (first, width) = (index * panel, part.len() / rows);
+                let used = panel.min(columns - first);
+                for (source, block) in part.chunks_mut(panel * width).enumerate() {
+                    let (Panel::F32(from), stride) = matrix.panel(source) else { continue };
+                    let from = from[first * stride..].chunks_exact(stride).take(used);
+                    for (column, from) in from.enumerate() {
+                        for (row, number) in block.chunks_exact_mut(width).zip(from) {
+                            row[column] = *number;
+                        }
+                    }
+                }
+            }),
+            Data::Bf16(data) => {
+                let words = rows.div_ceil(2);
+                parallel::chunks_mut(data, panel * words, |index, part| {
+                    let (first, width) = (index * panel, part.len() / words);
+                    let used = panel.min(columns - first);
+                    for (source, block) in part.chunks_mut(panel / 2 * width).enumerate() {
+                        let (Panel::Bf16(from), stride) = matrix.panel(source) else { continue };
+                        let from = from[first / 2 * stride..].chunks_exact(stride);
+                        for (column, from) in from.take(used.div_ceil(2)).enumerate() {
+                            turn_pairs(from, block.chunks_exact_mut(width), 2 * column);
+                        }
+                    }
+                });
+            }
+        }
     }
 
     /// Column `column`, unpacked into `out` (`[K]`).
     pub(crate) fn column(&self, column: usize, out: &mut [f32]) {
         assert!(column < self.columns, "column outside the matrix");
         let (panel, width) = self.panel(column / self.panel);
-        for (row, out) in out.iter_mut().enumerate() {
-            *out = panel[row * width + column % self.panel];
+        let column = column % self.panel;
+        match panel {
+            Panel::F32(panel) => {
+                for (row, out) in out.iter_mut().enumerate() {
+                    *out = panel[row * width + column];
+                }
+            }
+            Panel::Bf16(panel) => {
+                for (row, out) in out.iter_mut().enumerate() {
+                    *out = halves(panel[row / 2 * width + column])[row % 2];
+                }
+            }
         }
     }
 
     /// A panel's numbers and the distance from row to row in them.
-    pub(super) fn panel(&self, index: usize) -> (&[f32], usize) {
+    pub(super) fn panel(&self, index: usize) -> (Panel<'_>, usize) {
         let first = index * self.panel;
         let width = self.panel.min((self.columns - first).next_multiple_of(self.lanes));
-        (&self.data[first * self.rows..][..width * self.rows], width)
+        let panel = match &self.data {
+            Data::F32(data) => Panel::F32(&data[first * self.rows..][..width * self.rows]),
+            Data::Bf16(data) => {
+                let words = self.rows.div_ceil(2);
+                Panel::Bf16(&data[first * words..][..width * words])
+            }
+        };
+        (panel, width)
     }
 
     /// Whether `isa` is what it was packed for.
@@ -110,6 +250,55 @@ impl Packed {
 
     /// Bytes held.
     pub(crate) fn size_bytes(&self) -> usize {
-        self.data.len() * size_of::<f32>()
+        match &self.data {
+            Data::F32(data) => data.size_bytes(),
+            Data::Bf16(data) => data.size_bytes(),
+        }
+    }
+}
+
+/// Brings one row of words of a matrix, two of its rows, to columns `column` and the next of its transpose.
+fn turn_pairs<'a>(from: &[u32], rows: impl Iterator<Item = &'a mut [u32]>, column: usize) {
+    for (row, words) in rows.zip(from.chunks_exact(2)) {
+        row[column] = (words[0] & 0xffff) | words[1] << 16;
+        row[column + 1] = words[0] >> 16 | (words[1] & 0xffff_0000);
+    }
+}
+
+/// Rows that are filled before the next column, so that their cache lines are still there for it.
+const TURNED: usize = 64;
+
+/// Brings the first `used` rows of `from`, each `length` numbers long and `stride` apart, to the columns of a panel.
+fn turn(
+    from: &[f32],
+    [stride, length]: [usize; 2],
+    (used, width): (usize, usize),
+    panel: &mut [f32],
+) {
+    for (block, part) in panel.chunks_mut(TURNED * width).enumerate() {
+        for column in 0..used {
+            let from = &from[column * stride..][..length][block * TURNED..];
+            for (to, number) in part.chunks_exact_mut(width).zip(from) {
+                to[column] = *number;
+            }
+        }
+    }
+}
+
+/// As [`turn`], to pairs of bf16.
+fn turn_to_pairs(
+    from: &[f32],
+    [stride, length]: [usize; 2],
+    (used, width): (usize, usize),
+    panel: &mut [u32],
+) {
+    for (block, part) in panel.chunks_mut(TURNED * width).enumerate() {
+        for column in 0..used {
+            let pairs = from[column * stride..][..length][2 * block * TURNED..].chunks(2);
+            for (to, numbers) in part.chunks_exact_mut(width).zip(pairs) {
+                let second = numbers.get(1).copied().unwrap_or_default();
+                to[column] = pair(numbers[0], second);
+            }
+        }
     }
 }

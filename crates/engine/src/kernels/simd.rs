@@ -1,5 +1,7 @@
 //! Vectors of f32, one trait over the processors' instruction sets, and the plain version.
 
+use super::bf16::halves;
+
 /// An instruction set's vectors of f32. A value of the type is the proof that the processor has it.
 pub(crate) trait Simd: Copy + Send + Sync {
     /// A vector.
@@ -39,6 +41,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn power_of_two(self, n: Self::V) -> Self::V;
     /// A vector of 32-bit words.
     type W: Copy;
+    /// All lanes `word`.
+    fn splat_word(self, word: u32) -> Self::W;
     /// Loads words from a pointer.
     ///
     /// # Safety
@@ -49,6 +53,8 @@ pub(crate) trait Simd: Copy + Send + Sync {
     fn nibble<const AT: u32>(self, words: Self::W) -> Self::V;
     /// The signed byte at bit `AT` of each lane's word.
     fn byte<const AT: u32>(self, words: Self::W) -> Self::V;
+    /// `sums` and the products of both bf16 of each lane's words, in f32.
+    fn dot_pairs(self, a: Self::W, b: Self::W, sums: Self::V) -> Self::V;
     /// The sum over the lanes.
     fn sum(self, v: Self::V) -> f32;
     /// The largest lane.
@@ -188,6 +194,10 @@ impl Simd for Plain {
     type W = [u32; 4];
 
     #[inline(always)]
+    fn splat_word(self, word: u32) -> [u32; 4] {
+        [word; 4]
+    }
+    #[inline(always)]
     #[expect(unsafe_code, reason = "the trait's contract is about a pointer")]
     unsafe fn load_words_at(self, from: *const u32) -> [u32; 4] {
         // SAFETY: the caller answers for four words at `from`.
@@ -200,6 +210,11 @@ impl Simd for Plain {
     #[inline(always)]
     fn byte<const AT: u32>(self, words: [u32; 4]) -> [f32; 4] {
         words.map(|word| f32::from(word.to_le_bytes()[AT as usize / 8].cast_signed()))
+    }
+    #[inline(always)]
+    fn dot_pairs(self, a: [u32; 4], b: [u32; 4], sums: [f32; 4]) -> [f32; 4] {
+        let (a, b) = (a.map(halves), b.map(halves));
+        lanes!(i => sums[i] + a[i][1] * b[i][1] + a[i][0] * b[i][0])
     }
     #[inline(always)]
     fn sum(self, v: [f32; 4]) -> f32 {

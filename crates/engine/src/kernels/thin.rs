@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
+use super::bf16::pair;
 use super::blocks::{Blocks, Width};
 use super::gemm::Output;
 use super::isa::{Isa, Kernel};
-use super::packed::Packed;
+use super::packed::{Packed, Panel};
 use super::simd::Simd;
 use crate::parallel;
 
@@ -283,6 +284,14 @@ unsafe fn packed_sums<S: Simd, const NV: usize, const MR: usize>(
     let mut sums = [[simd.splat(0.0); NV]; MR];
     let (panel, stride) = packed.panel(at / S::VECTORS);
     let first = at % S::VECTORS * S::LANES;
+    let panel = match panel {
+        Panel::F32(panel) => panel,
+        Panel::Bf16(panel) => {
+            let weight = (panel[first..].as_ptr(), stride, packed.row_count());
+            // SAFETY: the caller's promise, and the panel has a row of whole vectors for each pair of `k`.
+            return unsafe { pairs_sums(simd, weight, x) };
+        }
+    };
     let mut from = panel[first..].as_ptr();
     for k in 0..packed.row_count() {
         let mut weights = [simd.splat(0.0); NV];
@@ -292,6 +301,41 @@ unsafe fn packed_sums<S: Simd, const NV: usize, const MR: usize>(
         }
         // SAFETY: the caller's promise.
         sums = unsafe { x.fuse(simd, k, weights, sums) };
+        from = from.wrapping_add(stride);
+    }
+    sums
+}
+
+/// The sums of rows `x`, rounded to bf16, with `NV` vectors of a weight in bf16: where it begins, the distance from row to
+/// row of its pairs, and its depth.
+///
+/// # Safety
+/// As [`packed_sums`].
+#[inline(always)]
+#[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
+unsafe fn pairs_sums<S: Simd, const NV: usize, const MR: usize>(
+    simd: S,
+    (mut from, stride, depth): (*const u32, usize, usize),
+    x: Rows,
+) -> [[S::V; NV]; MR] {
+    let mut sums = [[simd.splat(0.0); NV]; MR];
+    for k in (0..depth).step_by(2) {
+        let mut weights = [simd.splat_word(0); NV];
+        for vector in 0..NV {
+            // SAFETY: the panel has a row of whole vectors for each pair of `k`.
+            weights[vector] = unsafe { simd.load_words_at(from.add(vector * S::LANES)) };
+        }
+        for row in 0..MR {
+            // SAFETY: the caller's promise: a row has `depth` numbers, of which an odd last one stands beside a 0.
+            let (number, next) = unsafe {
+                let number = x.first.add(row * x.stride + k);
+                (*number, if k + 1 < depth { *number.add(1) } else { 0.0 })
+            };
+            let word = simd.splat_word(pair(number, next));
+            for vector in 0..NV {
+                sums[row][vector] = simd.dot_pairs(word, weights[vector], sums[row][vector]);
+            }
+        }
         from = from.wrapping_add(stride);
     }
     sums

@@ -4,10 +4,14 @@
 //! al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of queries, so that
 //! no `[T, T]` is ever held; the backward computes the probabilities again.
 
-use crate::kernels::{Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial};
+use std::ops::Range;
+
+use crate::kernels::{
+    Compute, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial,
+};
 use crate::parallel;
 
-/// Queries in a block: a multiple of the register tile's rows; the scores of 1,024 keys then fill 196 KiB.
+/// Queries in a block: a multiple of the register tile's rows, and even; the scores of 1,024 keys then fill 196 KiB.
 const BLOCK: usize = 48;
 
 /// The layer's shape for one sequence.
@@ -23,6 +27,8 @@ pub(crate) struct Attention {
     pub(crate) tokens: usize,
     /// What runs it.
     pub(crate) isa: Isa,
+    /// The type of the products; what is between them is f32.
+    pub(crate) compute: Compute,
 }
 
 /// Gradients, one head of queries after another: dq, dk, dv, each `[H, T, D]`.
@@ -33,7 +39,7 @@ pub(crate) type Gradients<'a> = [&'a mut [f32]; 3];
 impl Attention {
     /// `out` of `[q, k, v]`.
     pub(crate) fn forward(self, [q, k, v]: [&[f32]; 3], out: &mut [f32]) {
-        let keys = self.columns(k);
+        let (keys, values) = (self.columns(k), self.rows(v, self.kv_heads));
         let blocks = self.tokens.div_ceil(BLOCK);
         let lengths = (0..self.heads * blocks)
             .map(|index| [self.queries(index % blocks).len() * self.head_dim]);
@@ -45,9 +51,8 @@ impl Attention {
                 let q = self.head(q, head);
                 let columns = self.scores(q, &keys[self.group(head)], block, scores);
                 self.softmax(block, columns, scores);
-                let v = Right::rows(self.head(v, self.group(head)), last, self.head_dim);
-                let probabilities = Left::rows(scores, self.tokens);
-                let term = Term { left: probabilities, right: v };
+                let right = values[self.group(head)].range(0..last);
+                let term = Term { left: Left::rows(scores, self.tokens), right };
                 gemm_serial(self.isa, queries.len(), &[term], Output::to(out, self.head_dim));
             });
         });
@@ -55,7 +60,9 @@ impl Attention {
 
     /// The gradients of `dout` (overwritten).
     pub(crate) fn backward(self, [q, k, v]: [&[f32]; 3], dout: &[f32], gradients: Gradients<'_>) {
-        let (keys, values) = (self.columns(k), self.columns(v));
+        let turned = [self.columns(k), self.columns(v)];
+        let rows = [self.rows(q, self.heads), self.rows(dout, self.heads)];
+        let keys = self.rows(k, self.kv_heads);
         let size = self.tokens * self.head_dim;
         let lengths = (0..self.heads).map(|_| [size; 3]);
         parallel::pieces_mut(gradients, lengths, |head, gradients| {
@@ -63,17 +70,18 @@ impl Attention {
             let head = Head {
                 layer: self,
                 q: self.head(q, head),
-                k: self.head(k, group),
                 dout: self.head(dout, head),
-                keys: &keys[group],
-                values: &values[group],
+                turned: [&turned[0][group], &turned[1][group]],
+                query_rows: &rows[0][head],
+                dout_rows: &rows[1][head],
+                key_rows: &keys[group],
             };
             head.backward(gradients);
         });
     }
 
     /// The queries of a block.
-    fn queries(self, block: usize) -> std::ops::Range<usize> {
+    fn queries(self, block: usize) -> Range<usize> {
         block * BLOCK..self.tokens.min((block + 1) * BLOCK)
     }
 
@@ -91,7 +99,22 @@ impl Attention {
     /// Each head's transpose, `[D, T]`, packed.
     fn columns(self, x: &[f32]) -> Vec<Packed> {
         parallel::map(self.kv_heads, |head| {
-            Packed::transposed(self.isa, self.head(x, head), self.head_dim)
+            let mut packed = Packed::zeros(self.isa, self.compute, [self.head_dim, self.tokens]);
+            packed.fill(self.head(x, head), [1, self.head_dim]);
+            packed
+        })
+    }
+
+    /// Each head's rows, `[T, D]`, as a right operand.
+    fn rows(self, x: &[f32], heads: usize) -> Vec<HeadRows<'_>> {
+        parallel::map(heads, |head| {
+            let (x, shape) = (self.head(x, head), [self.tokens, self.head_dim]);
+            if self.compute == Compute::F32 {
+                return HeadRows::Plain(x, self.head_dim);
+            }
+            let mut packed = Packed::zeros(self.isa, self.compute, shape);
+            packed.fill(x, [self.head_dim, 1]);
+            HeadRows::Packed(packed)
         })
     }
 
@@ -114,14 +137,34 @@ impl Attention {
     }
 }
 
+/// One head's `[T, D]`, read where it lies or packed.
+enum HeadRows<'a> {
+    Plain(&'a [f32], usize),
+    Packed(Packed),
+}
+
+impl HeadRows<'_> {
+    /// The rows of some tokens.
+    fn range(&self, tokens: Range<usize>) -> Right<'_> {
+        match self {
+            Self::Plain(rows, width) => {
+                Right::rows(&rows[tokens.start * width..], tokens.len(), *width)
+            }
+            Self::Packed(packed) => Right::packed_rows(packed, tokens),
+        }
+    }
+}
+
 /// One query head's backward.
 struct Head<'a> {
     layer: Attention,
     q: &'a [f32],
-    k: &'a [f32],
     dout: &'a [f32],
-    keys: &'a Packed,
-    values: &'a Packed,
+    /// Keys and values, `[D, T]`.
+    turned: [&'a Packed; 2],
+    query_rows: &'a HeadRows<'a>,
+    dout_rows: &'a HeadRows<'a>,
+    key_rows: &'a HeadRows<'a>,
 }
 
 impl Head<'_> {
@@ -136,19 +179,20 @@ impl Head<'_> {
             for block in 0..tokens.div_ceil(BLOCK) {
                 let queries = self.layer.queries(block);
                 let (rows, last, at) = (queries.len(), queries.end, queries.start * head_dim);
-                let columns = self.layer.scores(self.q, self.keys, block, p);
+                let columns = self.layer.scores(self.q, self.turned[0], block, p);
                 self.layer.softmax(block, columns, p);
-                self.layer.scores(self.dout, self.values, block, ds);
-                let dout = Right::rows(&self.dout[at..], rows, head_dim);
-                let term = Term { left: Left::transposed(p, tokens), right: dout };
+                self.layer.scores(self.dout, self.turned[1], block, ds);
+                let right = self.dout_rows.range(queries.clone());
+                let term = Term { left: Left::transposed(p, tokens), right };
                 gemm_serial(isa, last, &[term], Output::add(dv, head_dim));
                 let scale = 1.0 / (head_dim as f32).sqrt();
+                let block = queries.clone();
                 isa.run(Scores { p, ds, stride: tokens, columns, queries, scale });
-                let k = Right::rows(self.k, last, head_dim);
-                let term = Term { left: Left::rows(ds, tokens), right: k };
+                let right = self.key_rows.range(0..last);
+                let term = Term { left: Left::rows(ds, tokens), right };
                 gemm_serial(isa, rows, &[term], Output::to(&mut dq[at..], head_dim));
-                let q = Right::rows(&self.q[at..], rows, head_dim);
-                let term = Term { left: Left::transposed(ds, tokens), right: q };
+                let right = self.query_rows.range(block);
+                let term = Term { left: Left::transposed(ds, tokens), right };
                 gemm_serial(isa, last, &[term], Output::add(dk, head_dim));
             }
         });
@@ -164,7 +208,7 @@ pub(crate) struct Softmax<'a> {
     /// How many columns were computed.
     pub(crate) columns: usize,
     /// The queries' positions; each sees the keys up to its own.
-    pub(crate) queries: std::ops::Range<usize>,
+    pub(crate) queries: Range<usize>,
     /// What scores are multiplied by.
     pub(crate) scale: f32,
 }
@@ -212,7 +256,7 @@ struct Scores<'a> {
     ds: &'a mut [f32],
     stride: usize,
     columns: usize,
-    queries: std::ops::Range<usize>,
+    queries: Range<usize>,
     scale: f32,
 }
 
@@ -237,7 +281,7 @@ impl Kernel for Scores<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
+    use crate::layers::testing::{assert_within, numbers, numeric_gradient, sum_of_products, wide};
 
     /// From the definition, in f64, without blocks.
     fn reference(layer: Attention, [q, k, v]: [&[f64]; 3]) -> Vec<f64> {
@@ -267,7 +311,13 @@ mod tests {
     }
 
     fn check(tokens: usize, head_dim: usize, isa: Isa) {
-        let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, isa };
+        check_in(Compute::F32, [tokens, head_dim], isa, 2e-6);
+    }
+
+    /// Fails unless output and gradients are within a relative L2 distance of `limit` of the formula's.
+    fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f64) {
+        let assert_near = |found: &[f32], expected: &[f64]| assert_within(found, expected, limit);
+        let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, isa, compute };
         let size = tokens * head_dim;
         let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
         let dout = numbers(4 * size, 4);
@@ -297,6 +347,9 @@ mod tests {
             check(9, 6, isa);
             // More than one block of queries.
             check(BLOCK + 5, 2, isa);
+            // Products of numbers with 8 bits.
+            check_in(Compute::Bf16, [1, 2], isa, 1e-2);
+            check_in(Compute::Bf16, [BLOCK + 5, 6], isa, 1e-2);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::config::ModelConfig;
-use crate::kernels::{Buffer, Isa, Output};
+use crate::kernels::{Buffer, Compute, Isa, Output};
 use crate::layers::attention::Attention;
 use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Backward, Branch, Pair};
@@ -36,6 +36,8 @@ pub(crate) struct Block {
 pub(crate) struct Pass<'a> {
     /// What runs it.
     pub(crate) isa: Isa,
+    /// The type of the frozen weights' and the attention's products.
+    pub(crate) compute: Compute,
     /// The shapes.
     pub(crate) config: &'a ModelConfig,
     /// The rotary table.
@@ -54,7 +56,8 @@ impl<'a> Pass<'a> {
 
     fn attention(&self, tokens: usize) -> Attention {
         let ModelConfig { heads, kv_heads, head_dim, .. } = *self.config;
-        Attention { heads, kv_heads, head_dim, tokens, isa: self.isa }
+        let (isa, compute) = (self.isa, self.compute);
+        Attention { heads, kv_heads, head_dim, tokens, isa, compute }
     }
 }
 
@@ -77,6 +80,16 @@ pub(crate) struct Tape {
     up: Buffer,
     /// Each branch's `z`, `[T, R]`.
     z: [Buffer; 7],
+}
+
+impl Tape {
+    /// Bytes that one takes for a sequence of `tokens` and branches of `rank`.
+    pub(crate) fn size_bytes(config: &ModelConfig, tokens: usize, rank: usize) -> usize {
+        let (queries, keys) = (config.query_size(), config.kv_size());
+        let unnormed = if config.qk_norm { queries + keys } else { 0 };
+        let attention = 2 * config.hidden + 2 * queries + 2 * keys + unnormed;
+        tokens * (attention + 2 * config.intermediate + Projection::ALL.len() * rank) * 4
+    }
 }
 
 /// Memory that the blocks use in turn.

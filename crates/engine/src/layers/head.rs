@@ -4,12 +4,12 @@
 //! blocks of rows and turned into their own gradient in place, so `[N, V]` never stands. The sums over V are in f32, those
 //! over rows in f64.
 
-use crate::kernels::{Buffer, Isa, Kernel, Output, Simd, exp, gemm};
+use crate::kernels::{Buffer, Isa, Kernel, Output, Packed, Simd, exp, gemm};
 use crate::layers::linear::Linear;
 use crate::parallel;
 
 /// Rows in a block: so many that the weight's way from memory is small beside the arithmetic.
-const BLOCK: usize = 96;
+pub(crate) const BLOCK: usize = 96;
 
 /// The rows that carry loss.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ pub(crate) fn loss(
         gemm(
             isa,
             count,
-            &[head.forward(&rows.x[from * channels..])],
+            &[head.forward(&rows.x[from * channels..], &mut Packed::default())],
             Output::to(logits, vocabulary),
         );
         let scale = gradient.as_ref().map(|gradient| gradient.scale);
@@ -93,7 +93,12 @@ pub(crate) fn loss(
         }
         if let Some(Gradient { dx, .. }) = &mut gradient {
             let dx = &mut dx[from * channels..];
-            gemm(isa, count, &[head.backward(logits)], Output::to(dx, channels));
+            gemm(
+                isa,
+                count,
+                &[head.backward(logits, &mut Packed::default())],
+                Output::to(dx, channels),
+            );
         }
     }
     sums
@@ -149,6 +154,7 @@ impl Kernel for CrossEntropy<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Compute;
     use crate::layers::testing::{assert_near, numbers, numeric_gradient, wide};
 
     const VOCABULARY: usize = 37;
@@ -181,7 +187,7 @@ mod tests {
         let slope =
             numeric_gradient(&wide(&x), |x| 0.25 * reference(&weight, x, &targets, &weights).0);
         for isa in Isa::available() {
-            let head = Linear::new(isa, &weight, CHANNELS);
+            let head = Linear::new(isa, Compute::F32, &weight, CHANNELS);
             let mut dx = vec![f32::NAN; x.len()];
             let gradient = Gradient { dx: &mut dx, scale: 0.25 };
             let set = Rows { x: &x, targets: &targets, weights: &weights };

@@ -7,6 +7,7 @@
 use crate::kernels::{Buffer, Isa, Left, Output, Packed, Right, Term, gemm};
 use crate::layers::dropout::Dropout;
 use crate::layers::linear::Linear;
+use crate::parallel::with_room;
 
 /// One branch's weights. `b` is held transposed, so that both factors are `R` long rows.
 #[derive(Debug, Clone)]
@@ -112,7 +113,7 @@ pub(crate) fn forward(
 ) {
     let rows = x.len() / linear.inputs();
     let Some(branch) = branch else {
-        return gemm(isa, rows, &[linear.forward(x)], out);
+        return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward(x, room)], out));
     };
     let Factors { rank, down, b, .. } = branch.factors;
     z.resize(rows * rank);
@@ -120,7 +121,7 @@ pub(crate) fn forward(
     let term = Term { left: Left::rows(input, linear.inputs()), right: Right::packed(down) };
     gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
     let up = Term { left: Left::rows(z, *rank), right: Right::rows(b, *rank, linear.outputs()) };
-    gemm(isa, rows, &[linear.forward(x), up], out);
+    with_room(|[room, ..]| gemm(isa, rows, &[linear.forward(x, room), up], out));
 }
 
 /// One of several projections of the same input, in the backward.
@@ -181,16 +182,18 @@ fn input_gradient(
     let Some(first) = projections.first() else { return };
     let inputs = first.linear.inputs();
     let rows = dx.len() / inputs;
-    let mut terms = Vec::with_capacity(2 * projections.len());
-    for (projection, dz) in projections.iter().zip(&*dz) {
-        terms.push(projection.linear.backward(projection.dout));
-        if let Some((branch, _)) = &projection.branch
-            && branch.dropout.is_none()
-        {
-            terms.push(branch.add_term(dz, inputs));
+    with_room(|rooms| {
+        let mut terms = Vec::with_capacity(2 * projections.len());
+        for ((projection, dz), room) in projections.iter().zip(&*dz).zip(rooms) {
+            terms.push(projection.linear.backward(projection.dout, room));
+            if let Some((branch, _)) = &projection.branch
+                && branch.dropout.is_none()
+            {
+                terms.push(branch.add_term(dz, inputs));
+            }
         }
-    }
-    gemm(isa, rows, &terms, Output::to(dx, inputs));
+        gemm(isa, rows, &terms, Output::to(dx, inputs));
+    });
     for (projection, dz) in projections.iter().zip(&*dz) {
         if let Some((branch, _)) = &projection.branch
             && let Some(dropout) = branch.dropout

@@ -40,10 +40,16 @@ pub(crate) fn sum_of_products(a: &[f64], b: &[f32]) -> f64 {
 /// Fails unless `found` is within a relative L2 distance of 2e-6 (a few roundings of f32) of `expected`.
 #[track_caller]
 pub(crate) fn assert_near(found: &[f32], expected: &[f64]) {
+    assert_within(found, expected, 2e-6);
+}
+
+/// Fails unless `found` is within a relative L2 distance of `limit` of `expected`.
+#[track_caller]
+pub(crate) fn assert_within(found: &[f32], expected: &[f64], limit: f64) {
     assert_eq!(found.len(), expected.len());
     let error: f64 = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum();
     let size: f64 = expected.iter().map(|b| b * b).sum();
     // Where nothing is expected, nothing may be found.
     let far = if size > 0.0 { (error / size).sqrt() } else { error };
-    assert!(far < 2e-6, "relative distance {far:e}");
+    assert!(far < limit, "relative distance {far:e}");
 }

@@ -68,6 +68,8 @@ struct Written {
     #[serde(default)]
     lora_dropout: f32,
     #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
     target_modules: Value,
     #[serde(default)]
     bias: Option<String>,
@@ -97,6 +99,7 @@ impl Adapter {
             r: config.rank,
             lora_alpha: config.alpha,
             lora_dropout: config.dropout,
+            use_rslora: config.rank_stabilised,
             target_modules: config.targets.iter().map(|target| target.name()).collect(),
             bias: Some("none".to_owned()),
             fan_in_fan_out: false,
@@ -170,6 +173,7 @@ impl Adapter {
         let config = LoraConfig {
             rank: written.r,
             alpha: written.lora_alpha,
+            rank_stabilised: written.use_rslora,
             dropout: written.lora_dropout,
             targets,
         };
@@ -193,7 +197,6 @@ impl Written {
         // What changes the arithmetic is refused; what only says how it was trained is not.
         for key in [
             "use_dora",
-            "use_rslora",
             "use_qalora",
             "use_bdlora",
             "rank_pattern",

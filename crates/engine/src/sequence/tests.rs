@@ -8,7 +8,7 @@ use super::*;
 use crate::lora::LoraConfig;
 use crate::lora::{Tensors, read_tensors, sites, transpose};
 use crate::model::LoadOptions;
-use crate::{ChatMessage, Isa, testing};
+use crate::{ChatMessage, Compute, Isa, testing};
 
 fn golden(name: &str) -> PathBuf {
     testing::golden(name)
@@ -23,14 +23,23 @@ fn distance(found: &[f32], expected: &[f32]) -> f64 {
     (error / size).sqrt()
 }
 
-fn load(path: &std::path::Path, isa: Isa) -> Model {
-    let options = LoadOptions { isa: Some(isa), ..LoadOptions::default() };
+fn load(path: &std::path::Path, isa: Isa, compute: Compute) -> Model {
+    let options = LoadOptions { isa: Some(isa), compute, ..LoadOptions::default() };
     Model::load(path, &options).unwrap()
 }
 
 fn tiny(isa: Isa) -> Model {
-    load(&golden("tiny-llama"), isa)
+    tiny_in(isa, Compute::F32)
 }
+
+fn tiny_in(isa: Isa, compute: Compute) -> Model {
+    load(&golden("tiny-llama"), isa, compute)
+}
+
+/// How far gradients in bf16 may be from those in f32, all and each: 8 bits of precision in every product, through all
+/// layers. All of SmolLM2's are 2.6e-2 off. The worst tensor is that which is the worst in the reference's own f32 too,
+/// 8 times as far off its f64 as all together; here it is 7 times as far off.
+const BF16: [f64; 2] = [5e-2, 2.5e-1];
 
 fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
     let text = std::fs::read_to_string(golden("tiny-training/examples.json")).unwrap();
@@ -77,19 +86,22 @@ fn computed(model: &Model, adapter: &Adapter, example: &Example) -> (f64, Tensor
     (sums.loss / sums.weight, named)
 }
 
-/// Fails unless all gradients together are within 1e-4 of those expected, and each alone within `each`.
-fn assert_gradients(computed: &Tensors, expected: &Tensors, each: f64) {
+/// Fails unless all gradients together are within `all` of those expected, and each alone within `each`.
+fn assert_gradients(computed: &Tensors, expected: &Tensors, [all, each]: [f64; 2]) {
     let (mut all_found, mut all_expected) = (Vec::new(), Vec::new());
+    let (mut worst, mut worst_name) = (0.0, "");
     for (name, (shape, found)) in computed {
         let (expected_shape, expected) = &expected[&format!("gradient.{name}")];
         assert_eq!(shape, expected_shape, "{name}");
         let far = distance(found, expected);
-        assert!(far < each, "{name}: {far:e}");
+        if far > worst {
+            (worst, worst_name) = (far, name);
+        }
         all_found.extend_from_slice(found);
         all_expected.extend_from_slice(expected);
     }
     let far = distance(&all_found, &all_expected);
-    assert!(far < 1e-4, "all gradients: {far:e}");
+    assert!(far < all && worst < each, "all: {far:e}, worst: {worst:e}, {worst_name}");
 }
 
 #[test]
@@ -115,7 +127,21 @@ fn loss_logits_and_gradients_are_those_of_the_reference_on_every_instruction_set
         let (loss, gradients) = computed(&model, &adapter, &example);
         assert!((loss - f64::from(expected["loss"].1[0])).abs() < 1e-5, "{loss}");
         assert_eq!(gradients.len(), 2 * 7 * 2);
-        assert_gradients(&gradients, &expected, 1e-4);
+        assert_gradients(&gradients, &expected, [1e-4, 1e-4]);
+    }
+}
+
+#[test]
+fn in_bf16_loss_and_gradients_are_near_those_of_the_reference_on_every_instruction_set() {
+    let expected = read_tensors(&golden("tiny-training/expected.safetensors")).unwrap();
+    let (_, example) = conversations().swap_remove(0);
+    for isa in Isa::available() {
+        let model = tiny_in(isa, Compute::Bf16);
+        let adapter = Adapter::load(&golden("tiny-training/adapter"), &model).unwrap();
+        let (loss, gradients) = computed(&model, &adapter, &example);
+        let far = (loss - f64::from(expected["loss"].1[0])).abs();
+        assert!(far < 1e-2, "{}: {far:e}", isa.name());
+        assert_gradients(&gradients, &expected, BF16);
     }
 }
 
@@ -132,15 +158,17 @@ fn the_gguf_file_computes_what_the_safetensors_compute() {
 #[test]
 fn one_thread_and_three_give_the_same_bits() {
     let (_, example) = conversations().swap_remove(1);
-    let model = tiny(Isa::best());
-    let adapter = Adapter::load(&golden("tiny-training/adapter"), &model).unwrap();
-    let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| computed(&model, &adapter, &example))
-    };
-    let (one, three) = (on(1), on(3));
-    assert_eq!(one.0.to_bits(), three.0.to_bits());
-    assert_eq!(one.1, three.1);
+    for compute in [Compute::F32, Compute::Bf16] {
+        let model = tiny_in(Isa::best(), compute);
+        let adapter = Adapter::load(&golden("tiny-training/adapter"), &model).unwrap();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| computed(&model, &adapter, &example))
+        };
+        let (one, three) = (on(1), on(3));
+        assert_eq!(one.0.to_bits(), three.0.to_bits());
+        assert_eq!(one.1, three.1);
+    }
 }
 
 /// Numbers from -scale / 2 to scale / 2, as `formula` of `make_smollm2_training.py`.
@@ -188,14 +216,49 @@ fn last_logits_distance(model: &Model, adapter: &Adapter, expected: &Tensors) ->
 #[test]
 #[ignore = "needs the base model: .ci/run fetches it"]
 fn smollm2_computes_on_a_real_record_what_the_reference_computes() {
+    // The worst of the reference's own tensors is 1.1e-3 off its f64, and all together are 1.3e-4 off.
+    smollm2(Compute::F32, [1e-4, 1e-4], [1e-4, 5e-4]);
+}
+
+#[test]
+#[ignore = "needs the base model: .ci/run fetches it"]
+fn smollm2_in_bf16_is_near_the_reference_on_a_real_record() {
+    smollm2(Compute::Bf16, [2e-2, 1e-2], BF16);
+}
+
+/// Fails unless the logits' distance, the loss and the gradients are that near to the reference's.
+fn smollm2(compute: Compute, [logits_near, loss_near]: [f64; 2], gradients_near: [f64; 2]) {
     let expected = read_tensors(&golden("smollm2-training.safetensors")).unwrap();
-    let model = Model::load(&testing::base_model(), &LoadOptions::default()).unwrap();
+    let options = LoadOptions { compute, ..LoadOptions::default() };
+    let model = Model::load(&testing::base_model(), &options).unwrap();
     let adapter = formula_adapter(&model, [0.08, 0.04]);
     let far = last_logits_distance(&model, &adapter, &expected);
-    assert!(far < 1e-4, "logits: {far:e}");
+    assert!(far < logits_near, "logits: {far:e}");
     let (loss, gradients) = computed(&model, &adapter, &golden_example(&expected));
-    assert!((loss - f64::from(expected["loss"].1[0])).abs() < 1e-4, "{loss}");
+    assert!((loss - f64::from(expected["loss"].1[0])).abs() < loss_near, "{loss}");
     assert_eq!(gradients.len(), 420);
-    // The worst of the reference's own tensors is 1.1e-3 off its f64, and all together are 1.3e-4 off.
-    assert_gradients(&gradients, &expected, 5e-4);
+    assert_gradients(&gradients, &expected, gradients_near);
+}
+
+#[test]
+#[ignore = "needs the base model: .ci/run fetches it"]
+fn smollm2_kept_quantised_computes_the_same_bits_in_a_third_of_the_memory() {
+    let load = |keep_quantised| {
+        let options =
+            LoadOptions { keep_quantised, compute: Compute::Bf16, ..LoadOptions::default() };
+        Model::load(&testing::base_model(), &options).unwrap()
+    };
+    let of = |model: &Model| {
+        let tokens: Vec<u32> = (1..40).collect();
+        let example = Example { weights: vec![1.0; tokens.len()], tokens };
+        let lora = LoraConfig { rank: 2, ..LoraConfig::default() };
+        let adapter = Adapter::new(model, &lora, 3).unwrap();
+        let (loss, gradients) = computed(model, &adapter, &example);
+        (loss.to_bits(), gradients, model.size_bytes())
+    };
+    let (packed, quantised) = (of(&load(false)), of(&load(true)));
+    assert!(packed.0 == quantised.0 && packed.1 == quantised.1);
+    // The head stays packed, for both ways.
+    let head = 2 * 2 * 49_152 * 576;
+    assert!((quantised.2 - head) * 3 < packed.2 - head, "{} {}", quantised.2, packed.2);
 }

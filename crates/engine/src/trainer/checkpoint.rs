@@ -11,9 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{TrainOptions, Trainer, order};
+use super::{Material, TrainOptions, Trainer, order};
 use crate::error::Error;
-use crate::example::Example;
 use crate::lora::{Adapter, Gradients, Tensors, read_tensors, write, write_tensors};
 use crate::model::Model;
 use crate::weights::json;
@@ -46,7 +45,7 @@ struct State {
     version: u32,
     step: usize,
     options: TrainOptions,
-    /// SHA-256 over the tokens and weights of the training examples.
+    /// SHA-256 over the tokens and weights of the training sequences, before them the beta of preferences.
     examples: String,
 }
 
@@ -91,8 +90,8 @@ impl Trainer {
         dir: &Path,
         model: Arc<Model>,
         options: TrainOptions,
-        train: Vec<Example>,
-        valid: Vec<Example>,
+        train: impl Into<Material>,
+        valid: impl Into<Material>,
     ) -> Result<Self, Error> {
         let fault = |source| Error::Checkpoint { path: dir.to_owned(), source };
         let state: State = json(&dir.join(STATE))?;
@@ -158,9 +157,12 @@ fn fill(
 }
 
 /// What tells one set of examples from another.
-fn fingerprint(examples: &[Example]) -> String {
+fn fingerprint(material: &Material) -> String {
     let mut hash = Sha256::new();
-    for example in examples {
+    if let Some(beta) = material.beta() {
+        hash.update(beta.to_le_bytes());
+    }
+    for example in material.sequences() {
         hash.update((example.tokens.len() as u64).to_le_bytes());
         for (token, weight) in example.tokens.iter().zip(&example.weights) {
             hash.update(token.to_le_bytes());

@@ -1,6 +1,9 @@
 //! What a product reads and where its sum goes.
 
-use crate::kernels::packed::Packed;
+use std::ops::Range;
+
+use crate::kernels::Compute;
+use crate::kernels::packed::{Packed, Panel};
 
 /// The left operand, `[M, K]`: the number at (m, k) is `data[m * row + k * column]`.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,8 @@ impl<'a> Left<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Right<'a> {
     pub(super) storage: Storage<'a>,
+    /// The row that its depth begins with; of a packed matrix.
+    pub(super) first: usize,
     pub(super) depth: usize,
     pub(super) columns: usize,
 }
@@ -42,6 +47,7 @@ impl<'a> Right<'a> {
     pub(crate) fn packed(matrix: &'a Packed) -> Self {
         Self {
             storage: Storage::Packed(matrix),
+            first: 0,
             depth: matrix.row_count(),
             columns: matrix.column_count(),
         }
@@ -49,7 +55,12 @@ impl<'a> Right<'a> {
 
     /// A row-major matrix as it lies: `depth` rows of `columns` numbers.
     pub(crate) fn rows(data: &'a [f32], depth: usize, columns: usize) -> Self {
-        Self { storage: Storage::Rows { data, stride: columns }, depth, columns }
+        Self { storage: Storage::Rows { data, stride: columns }, first: 0, depth, columns }
+    }
+
+    /// Only the given rows of a packed matrix; in bf16 they begin with an even one.
+    pub(crate) fn packed_rows(matrix: &'a Packed, rows: Range<usize>) -> Self {
+        Self { first: rows.start, depth: rows.len(), ..Self::packed(matrix) }
     }
 
     /// Only the first `columns` columns.
@@ -57,11 +68,24 @@ impl<'a> Right<'a> {
         Self { columns: columns.min(self.columns), ..self }
     }
 
-    /// Row 0 of the panel that begins at column `first`, and the distance from row to row.
-    pub(super) fn panel(&self, first: usize, width: usize) -> (&'a [f32], usize) {
+    /// The first row of the panel that begins at column `first`, and the distance from row to row.
+    pub(super) fn panel(&self, first: usize, width: usize) -> (Panel<'a>, usize) {
         match self.storage {
-            Storage::Packed(matrix) => matrix.panel(first / width),
-            Storage::Rows { data, stride } => (&data[first..], stride),
+            Storage::Packed(matrix) => match matrix.panel(first / width) {
+                (Panel::F32(panel), stride) => (Panel::F32(&panel[self.first * stride..]), stride),
+                (Panel::Bf16(panel), stride) => {
+                    (Panel::Bf16(&panel[self.first / 2 * stride..]), stride)
+                }
+            },
+            Storage::Rows { data, stride } => (Panel::F32(&data[first..]), stride),
+        }
+    }
+
+    /// What computes with it.
+    pub(super) fn compute(&self) -> Compute {
+        match self.storage {
+            Storage::Packed(matrix) => matrix.compute(),
+            Storage::Rows { .. } => Compute::F32,
         }
     }
 }

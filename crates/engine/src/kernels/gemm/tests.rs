@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernels::{Compute, Packed, bf16};
 use crate::layers::testing::{assert_near, numbers};
 
 /// A product's operands as plain row-major matrices, `[M, K]` and `[K, N]`.
@@ -78,6 +79,57 @@ fn sums_of_products_are_right_for_every_shape_and_instruction_set() {
     }
 }
 
+/// The products with operands of bf16.
+fn rounded(products: &[Product]) -> Vec<Product> {
+    let round = |numbers: &[f32]| numbers.iter().map(|x| bf16::widen(bf16::narrow(*x))).collect();
+    products
+        .iter()
+        .map(|Product { a, b, depth }| Product { a: round(a), b: round(b), depth: *depth })
+        .collect()
+}
+
+#[test]
+fn products_in_bf16_are_those_of_the_rounded_numbers_and_join_those_in_f32() {
+    let shapes: [(usize, usize, &[usize]); 5] = [
+        (1, 1, &[1, 1]),
+        (7, 64, &[5, 3]),
+        (13, 70, &[33, 4]),
+        (5, 80, &[4101, 16]),
+        (100, 200, &[64, 16]),
+    ];
+    for isa in Isa::available() {
+        for (rows, columns, depths) in shapes {
+            let mut products = products(rows, columns, depths);
+            let mut narrow = Packed::zeros(isa, Compute::Bf16, [depths[0], columns]);
+            narrow.fill(&products[0].b, [columns, 1]);
+            let wide = Packed::rows(isa, &products[1].b, columns);
+            // The first product's left operand, as rows and as columns.
+            let turned = crate::lora::transpose(&products[0].a, depths[0]);
+            let lefts = [Left::rows(&products[0].a, depths[0]), Left::transposed(&turned, rows)];
+            let outs = lefts.map(|left| {
+                let terms = [
+                    Term { left, right: Right::packed(&narrow) },
+                    Term {
+                        left: Left::rows(&products[1].a, depths[1]),
+                        right: Right::packed(&wide),
+                    },
+                ];
+                let mut out = vec![f32::NAN; rows * columns];
+                gemm(isa, rows, &terms, Output::to(&mut out, columns));
+                out
+            });
+            assert_eq!(outs[0], outs[1], "{}", isa.name());
+            let mut first = rounded(&products[..1]);
+            first.extend(products.drain(1..));
+            assert_near(&outs[0], &expected(rows, columns, &first));
+            let back = narrow.transpose();
+            let mut column = vec![0.0; columns];
+            back.column(depths[0] / 2, &mut column);
+            assert_eq!(column, first[0].b[depths[0] / 2 * columns..][..columns]);
+        }
+    }
+}
+
 #[test]
 fn transposed_operands_are_read_where_they_lie() {
     let (rows, columns, depth) = (11, 40, 9);
@@ -91,7 +143,7 @@ fn transposed_operands_are_read_where_they_lie() {
         let term = Term { left: Left::transposed(&a, rows), right: Right::packed(&b) };
         gemm(isa, rows, &[term], Output::to(&mut out, columns));
         assert_near(&out, &expected);
-        let back = b.transpose(isa);
+        let back = b.transpose();
         let mut column = vec![0.0; columns];
         back.column(3, &mut column);
         assert_eq!(column, products[0].b[3 * columns..4 * columns]);
@@ -129,7 +181,13 @@ fn the_number_of_threads_changes_no_bit() {
                     right: Right::rows(&product.b, product.depth, 500),
                 })
                 .collect();
-            pool.install(|| gemm(isa, 300, &terms, Output::to(&mut out, 500)));
+            let mut narrow = Packed::zeros(isa, Compute::Bf16, [700, 500]);
+            narrow.fill(&products[0].b, [500, 1]);
+            let both = [terms[0], Term { right: Right::packed(&narrow), ..terms[0] }];
+            pool.install(|| {
+                gemm(isa, 300, &terms, Output::to(&mut out, 500));
+                gemm(isa, 300, &both, Output::add(&mut out, 500));
+            });
             out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };
         assert_eq!(on(1), on(3));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernels::Compute;
 use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
 
 const ROWS: usize = 7;
@@ -47,7 +48,7 @@ fn check(isa: Isa, dropout: Option<Dropout>) {
         dropout.forward(&vec![1.0; ROWS * INPUTS], &mut mask);
         assert!(mask.contains(&0.0));
     }
-    let linear = Linear::new(isa, &weight, INPUTS);
+    let linear = Linear::new(isa, Compute::F32, &weight, INPUTS);
     let reference = Reference { weight, mask };
     let factors = Factors::new(isa, RANK, a.clone(), b.clone());
     let branch = Branch { factors: &factors, scale: SCALE, dropout };
@@ -86,7 +87,8 @@ fn they_are_with_dropout_too() {
 fn several_projections_of_one_input_add_their_gradients() {
     let isa = Isa::best();
     let x = numbers(ROWS * INPUTS, 1);
-    let linears = [2, 3].map(|seed| Linear::new(isa, &numbers(OUTPUTS * INPUTS, seed), INPUTS));
+    let linear = |seed| Linear::new(isa, Compute::F32, &numbers(OUTPUTS * INPUTS, seed), INPUTS);
+    let linears = [2, 3].map(linear);
     let douts = [4, 5].map(|seed| numbers(ROWS * OUTPUTS, seed));
     let gradient = |parts: &[usize]| {
         let set = parts

@@ -1,0 +1,175 @@
+//! What is trained on: conversations to imitate, or pairs of answers of which one is preferred.
+
+use crate::error::Error;
+use crate::example::Example;
+use crate::layers::dropout::key;
+use crate::layers::head::Sums;
+use crate::model::Model;
+use crate::preference::{Preference, PreferenceOptions, Preferences, Rewards};
+use crate::sequence::{Step, Workspace};
+
+pub(super) use crate::preference::Batch;
+
+/// What an adapter is trained on or measured with: examples to imitate, or preferences.
+#[derive(Debug)]
+pub struct Material(pub(super) Kind);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Examples(Vec<Example>),
+    Preferences(Preferences),
+}
+
+/// Examples to imitate.
+impl From<Vec<Example>> for Material {
+    fn from(examples: Vec<Example>) -> Self {
+        Self(Kind::Examples(examples))
+    }
+}
+
+/// What a batch taught.
+pub(super) struct Learnt {
+    pub(super) loss: f64,
+    pub(super) accuracy: f64,
+    pub(super) rewards: Option<Rewards>,
+}
+
+impl Material {
+    /// Pairs of answers to learn to prefer, as `options` says.
+    pub fn preferences(pairs: Vec<Preference>, options: PreferenceOptions) -> Self {
+        Self(Kind::Preferences(Preferences::new(pairs, options)))
+    }
+
+    /// Examples or pairs.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            Kind::Examples(examples) => examples.len(),
+            Kind::Preferences(preferences) => preferences.pairs.len(),
+        }
+    }
+
+    /// Tokens of an example, or of both sequences of a pair.
+    pub(super) fn tokens(&self, index: usize) -> usize {
+        match &self.0 {
+            Kind::Examples(examples) => examples[index].tokens.len(),
+            Kind::Preferences(preferences) => {
+                let Preference { preferred, rejected } = &preferences.pairs[index];
+                preferred.tokens.len() + rejected.tokens.len()
+            }
+        }
+    }
+
+    /// Sequences whose tapes are held at once.
+    pub(super) fn sequences_at_once(&self) -> usize {
+        match &self.0 {
+            Kind::Examples(_) => 1,
+            Kind::Preferences(_) => 2,
+        }
+    }
+
+    /// Tokens of the longest sequence.
+    pub(super) fn longest(&self) -> usize {
+        self.sequences().map(|example| example.tokens.len()).max().unwrap_or(0)
+    }
+
+    /// Tokens that carry loss.
+    pub(super) fn loss_tokens(&self) -> usize {
+        self.sequences().map(Example::loss_tokens).sum()
+    }
+
+    /// All sequences, in order.
+    pub(super) fn sequences(&self) -> impl Iterator<Item = &Example> {
+        let (examples, pairs) = match &self.0 {
+            Kind::Examples(examples) => (&examples[..], &[][..]),
+            Kind::Preferences(preferences) => (&[][..], &preferences.pairs[..]),
+        };
+        examples.iter().chain(pairs.iter().flat_map(|pair| [&pair.preferred, &pair.rejected]))
+    }
+
+    /// What changes the result beside the sequences; nothing of examples.
+    pub(super) fn beta(&self) -> Option<f32> {
+        match &self.0 {
+            Kind::Examples(_) => None,
+            Kind::Preferences(preferences) => Some(preferences.options.beta),
+        }
+    }
+
+    /// Itself with sequences of at most `max_tokens` tokens, each with loss and fit for the model.
+    pub(super) fn prepared(mut self, model: &Model, max_tokens: usize) -> Result<Self, Error> {
+        match &mut self.0 {
+            Kind::Examples(examples) => {
+                for (index, example) in examples.iter_mut().enumerate() {
+                    prepare(model, (index, example), max_tokens)?;
+                }
+            }
+            Kind::Preferences(Preferences { pairs, options, .. }) => {
+                if !(options.beta.is_finite() && options.beta > 0.0) {
+                    let reason = "not a positive number";
+                    let value = f64::from(options.beta);
+                    return Err(Error::Option { option: "beta", value, reason });
+                }
+                for (index, Preference { preferred, rejected }) in pairs.iter_mut().enumerate() {
+                    prepare(model, (index, preferred), max_tokens)?;
+                    prepare(model, (index, rejected), max_tokens)?;
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// The gradients of a batch's mean loss, added.
+    pub(super) fn accumulate(
+        &mut self,
+        batch: Batch<'_>,
+        workspaces: &mut [Workspace; 2],
+    ) -> Result<Learnt, Error> {
+        match &mut self.0 {
+            Kind::Examples(examples) => imitate(examples, batch, &mut workspaces[0]),
+            Kind::Preferences(preferences) => {
+                let sums = preferences.accumulate(batch, workspaces)?;
+                let rewards = sums.rewards();
+                Ok(Learnt {
+                    loss: sums.loss / sums.pairs.max(1) as f64,
+                    accuracy: rewards.accuracy,
+                    rewards: Some(rewards),
+                })
+            }
+        }
+    }
+}
+
+fn imitate(
+    examples: &[Example],
+    batch: Batch<'_>,
+    workspace: &mut Workspace,
+) -> Result<Learnt, Error> {
+    let Batch { model, adapter, gradients, indices, seed } = batch;
+    let weight: f64 = indices.iter().map(|index| examples[*index].weight()).sum();
+    #[expect(clippy::cast_possible_truncation, reason = "the gradients are f32")]
+    let scale = (1.0 / weight) as f32;
+    let mut sums = Sums::default();
+    for index in indices {
+        let dropout = key(&[seed[0], seed[1], *index as u64]);
+        let mut step = Step { adapter, gradients: &mut *gradients, scale, dropout };
+        sums = sums.plus(model.loss_and_gradients(&mut step, &examples[*index], workspace)?);
+    }
+    Ok(Learnt {
+        loss: sums.loss / sums.weight,
+        accuracy: sums.correct as f64 / sums.rows as f64,
+        rewards: None,
+    })
+}
+
+/// Cuts an example to `max_tokens` and refuses it where it has no loss then or does not fit the model.
+fn prepare(
+    model: &Model,
+    (index, example): (usize, &mut Example),
+    max_tokens: usize,
+) -> Result<(), Error> {
+    if example.tokens.len() > max_tokens {
+        tracing::warn!(index, tokens = example.tokens.len(), max_tokens, "an example is cut");
+        example.truncate(max_tokens);
+    }
+    model.check(example)?;
+    if example.loss_tokens() == 0 { Err(Error::NoLoss { index }) } else { Ok(()) }
+}
