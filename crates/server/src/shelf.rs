@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Adapter, LoadOptions, Model};
+use engine::{Adapter, Compute, Isa, LoadOptions, Model};
 
 use crate::store::models::TunedModel;
 use crate::{BaseModel, Error};
@@ -56,7 +56,11 @@ impl Shelf {
         if let Some(model) = slot.as_ref() {
             return Ok(Arc::clone(model));
         }
-        let options = LoadOptions { name: Some(id.to_owned()), ..LoadOptions::default() };
+        let options = LoadOptions {
+            name: Some(id.to_owned()),
+            compute: Compute::fastest(Isa::best()),
+            ..LoadOptions::default()
+        };
         let model = Model::load(&base.described.path, &options)
             .map_err(|source| Error::Model { id: id.to_owned(), source })?;
         let model = Arc::new(model);
