@@ -141,15 +141,13 @@ def main():
     assert [line["id"] for line in lines] == list(range(count)), "lines are missing or out of order"
     failed = sum("error" in line for line in lines)
     minutes = (limits.last - limits.begun) / 60
-    if arguments.window:
-        allowed = a_minute * max(1, int(minutes))
-        share = min(limits.taken, allowed) / allowed if minutes >= 1 else limits.taken / a_minute
-    else:
-        share = limits.taken / (a_minute * (1 + minutes))
+    worth = limits.taken / a_minute
+    # A full bucket gives a minute's worth at once; whole windows leave no such sum.
+    used = "" if arguments.window else f", {worth / (1 + minutes):.1%} of the limit"
     kind = ("window" if arguments.window else "bucket") + (", used" if arguments.used else ", most")
     print(f"{kind}: {arguments.requests} requests and {arguments.tokens} tokens a minute, exit {done.returncode}: "
-          f"{len(lines)} answered, {failed} failed, {limits.refused} refused for now; {minutes:.2f} minutes, "
-          f"{share:.1%} of the limit")
+          f"{len(lines)} answered, {failed} failed, {limits.refused} refused for now; {worth:.2f} minutes' "
+          f"worth taken in {minutes:.2f} minutes{used}")
 
 
 if __name__ == "__main__":
