@@ -25,7 +25,7 @@
 //!   end; `full_valid_loss` on all of it at each epoch's end, and once before training as the metrics of step 0.
 //! - Answers share the processor with training: they have threads of their own, so that the system divides the time
 //!   between the two, and training rests after each step for as long as the step took while someone is being answered.
-//!   An answer starts at once and takes about three times as long as on an idle machine.
+//!   An answer starts at once and takes about twice as long as on an idle machine.
 //!   Eight answers are generated side by side, each token of all of them in one pass over the weights; a new one joins
 //!   at the next token, and what one answers never depends on those beside it. 64 requests may wait; one more gets status
 //!   429 with `Retry-After`. A client that hangs up stops its generation.

@@ -98,6 +98,11 @@ impl Blocks {
         self.block
     }
 
+    /// Rows of words in a block.
+    pub(super) fn block_rows(&self) -> usize {
+        self.width.block_rows(self.block)
+    }
+
     /// Bits of a number.
     pub(super) fn width(&self) -> Width {
         self.width

@@ -4,18 +4,25 @@
 //! nor on how the weight is held, and a row may go on with the product of a branch of its own. Several products of the
 //! same rows are worked off together, because starting the threads costs as much as a small product.
 
+mod sums;
+mod unpack;
+
 use std::ops::Range;
 
-use super::bf16::pair;
-use super::blocks::{Blocks, Width};
+use super::blocks::Blocks;
 use super::gemm::Output;
 use super::isa::{Isa, Kernel};
-use super::packed::{Packed, Panel};
+use super::packed::Packed;
 use super::simd::Simd;
 use crate::parallel;
+use sums::{Rows, blocks_sums, packed_sums};
+use unpack::unpack;
 
 /// Below so many multiplications a second thread costs more than it saves.
 const SERIAL: usize = 1 << 17;
+
+/// From more rows than this on, a quantised weight is unpacked once for all of them.
+const UNPACKED: usize = 2;
 
 /// How the weight of a thin product is held.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +71,10 @@ pub(crate) fn thin(isa: Isa, rows: usize, products: Vec<Thin<'_>>) {
         for job in &jobs {
             let range = from.max(first)..to.min(first + job.vectors);
             if !range.is_empty() {
-                isa.run(Strip { job, vectors: range.start - first..range.end - first });
+                let vectors = range.start - first..range.end - first;
+                parallel::with_scratch(job.scratch(isa), |scratch| {
+                    isa.run(Strip { job, vectors, scratch });
+                });
             }
             first += job.vectors;
         }
@@ -121,17 +131,30 @@ impl<'a> Job<'a> {
     }
 }
 
+impl Job<'_> {
+    /// Numbers of memory that a strip needs.
+    fn scratch(&self, isa: Isa) -> usize {
+        match self.weight {
+            Weight::Blocks(blocks) if self.rows > UNPACKED => {
+                (self.rows + blocks.block_len()) * isa.panel()
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// Some vectors of columns of one product.
 struct Strip<'a> {
     job: &'a Job<'a>,
     vectors: Range<usize>,
+    scratch: &'a mut [f32],
 }
 
 impl Kernel for Strip<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         let mut at = self.vectors.start;
         while at < self.vectors.end {
             // What is computed together lies in one panel of a packed weight.
@@ -152,7 +175,12 @@ impl Kernel for Strip<'_> {
 
 impl Strip<'_> {
     #[inline(always)]
-    fn columns<S: Simd, const NV: usize>(&self, simd: S, at: usize) {
+    fn columns<S: Simd, const NV: usize>(&mut self, simd: S, at: usize) {
+        if let Weight::Blocks(blocks) = self.job.weight
+            && self.job.rows > UNPACKED
+        {
+            return self.unpacked::<S, NV>(simd, blocks, at);
+        }
         let mut row = 0;
         while row + 4 <= self.job.rows {
             self.tile::<S, NV, 4>(simd, at, row);
@@ -163,6 +191,77 @@ impl Strip<'_> {
             2 => self.tile::<S, NV, 2>(simd, at, row),
             3 => self.tile::<S, NV, 3>(simd, at, row),
             _ => {}
+        }
+    }
+
+    /// All rows by `NV` vectors of columns of a quantised weight, which is unpacked block by block for all of them.
+    #[inline(always)]
+    fn unpacked<S: Simd, const NV: usize>(&mut self, simd: S, blocks: &Blocks, at: usize) {
+        let (job, width, block) = (self.job, NV * S::LANES, blocks.block_len());
+        let scratch = std::mem::take(&mut self.scratch);
+        let (sums, weights) = scratch.split_at_mut(job.rows * width);
+        let weights = &mut weights[..block * width];
+        sums.fill(0.0);
+        for index in 0..job.depth / block {
+            unpack::<S, NV>(simd, blocks, (at, index), weights);
+            let mut row = 0;
+            while row < job.rows {
+                let sums = &mut sums[row * width..];
+                match job.rows - row {
+                    1 => self.add::<S, NV, 1>(simd, (row, index * block), weights, sums),
+                    2 => self.add::<S, NV, 2>(simd, (row, index * block), weights, sums),
+                    3 => self.add::<S, NV, 3>(simd, (row, index * block), weights, sums),
+                    _ => self.add::<S, NV, 4>(simd, (row, index * block), weights, sums),
+                }
+                row += 4;
+            }
+        }
+        for (row, from) in sums.chunks_exact(width).enumerate() {
+            let mut sums = [simd.splat(0.0); NV];
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.load(&from[vector * S::LANES..]);
+            }
+            if let Some(Some(further)) = job.further.get(row) {
+                sums = self.further::<S, NV>(simd, at, further, sums);
+            }
+            self.write::<S, NV>(simd, at, row, sums);
+        }
+        self.scratch = scratch;
+    }
+
+    /// Adds the products of `MR` rows from `row` on, at depth `first`, with a block of weights to their sums.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "reads the operands without a check per number")]
+    fn add<S: Simd, const NV: usize, const MR: usize>(
+        &self,
+        simd: S,
+        (row, first): (usize, usize),
+        weights: &[f32],
+        to: &mut [f32],
+    ) {
+        let (depth, width) = (self.job.depth, NV * S::LANES);
+        let block = weights.len() / width;
+        let x = &self.job.x[row * depth + first..];
+        assert!(x.len() >= (MR - 1) * depth + block, "the rows end early");
+        let x = Rows { first: x.as_ptr(), stride: depth };
+        let mut sums = [[simd.splat(0.0); NV]; MR];
+        for (row, sums) in sums.iter_mut().enumerate() {
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.load(&to[row * width + vector * S::LANES..]);
+            }
+        }
+        for (k, from) in weights.chunks_exact(width).enumerate() {
+            let mut weights = [simd.splat(0.0); NV];
+            for (vector, weight) in weights.iter_mut().enumerate() {
+                *weight = simd.load(&from[vector * S::LANES..]);
+            }
+            // SAFETY: `x` has `MR` rows of `block` numbers, as was checked above.
+            sums = unsafe { x.fuse(simd, k, weights, sums) };
+        }
+        for (row, sums) in sums.into_iter().enumerate() {
+            for (vector, sum) in sums.into_iter().enumerate() {
+                simd.store(&mut to[row * width + vector * S::LANES..], sum);
+            }
         }
     }
 
@@ -234,257 +333,6 @@ impl Strip<'_> {
                 simd.store_part(to, sum);
             }
         }
-    }
-}
-
-/// Some rows of `x`.
-#[derive(Clone, Copy)]
-struct Rows {
-    first: *const f32,
-    stride: usize,
-}
-
-impl Rows {
-    /// Adds the products of number `k` of each row with `weights`.
-    ///
-    /// # Safety
-    /// There are `MR` rows of more than `k` numbers.
-    #[inline(always)]
-    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
-    unsafe fn fuse<S: Simd, const NV: usize, const MR: usize>(
-        self,
-        simd: S,
-        k: usize,
-        weights: [S::V; NV],
-        mut sums: [[S::V; NV]; MR],
-    ) -> [[S::V; NV]; MR] {
-        for row in 0..MR {
-            // SAFETY: the caller's promise.
-            let number = simd.splat(unsafe { *self.first.add(row * self.stride + k) });
-            for vector in 0..NV {
-                sums[row][vector] = simd.mul_add(number, weights[vector], sums[row][vector]);
-            }
-        }
-        sums
-    }
-}
-
-/// The sums of rows `x` with `NV` vectors of a packed weight from vector `at` on.
-///
-/// # Safety
-/// `x` has `MR` rows of the weight's depth; the vectors are the weight's and in one panel of it.
-#[inline(always)]
-#[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
-unsafe fn packed_sums<S: Simd, const NV: usize, const MR: usize>(
-    simd: S,
-    packed: &Packed,
-    at: usize,
-    x: Rows,
-) -> [[S::V; NV]; MR] {
-    let mut sums = [[simd.splat(0.0); NV]; MR];
-    let (panel, stride) = packed.panel(at / S::VECTORS);
-    let first = at % S::VECTORS * S::LANES;
-    let panel = match panel {
-        Panel::F32(panel) => panel,
-        Panel::Bf16(panel) => {
-            let weight = (panel[first..].as_ptr(), stride, packed.row_count());
-            // SAFETY: the caller's promise, and the panel has a row of whole vectors for each pair of `k`.
-            return unsafe { pairs_sums(simd, weight, x) };
-        }
-    };
-    let mut from = panel[first..].as_ptr();
-    for k in 0..packed.row_count() {
-        let mut weights = [simd.splat(0.0); NV];
-        for vector in 0..NV {
-            // SAFETY: the panel has a row of whole vectors for each `k`.
-            weights[vector] = unsafe { simd.load_at(from.add(vector * S::LANES)) };
-        }
-        // SAFETY: the caller's promise.
-        sums = unsafe { x.fuse(simd, k, weights, sums) };
-        from = from.wrapping_add(stride);
-    }
-    sums
-}
-
-/// The sums of rows `x`, rounded to bf16, with `NV` vectors of a weight in bf16: where it begins, the distance from row to
-/// row of its pairs, and its depth.
-///
-/// # Safety
-/// As [`packed_sums`].
-#[inline(always)]
-#[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
-unsafe fn pairs_sums<S: Simd, const NV: usize, const MR: usize>(
-    simd: S,
-    (mut from, stride, depth): (*const u32, usize, usize),
-    x: Rows,
-) -> [[S::V; NV]; MR] {
-    let mut sums = [[simd.splat(0.0); NV]; MR];
-    for k in (0..depth).step_by(2) {
-        let mut weights = [simd.splat_word(0); NV];
-        for vector in 0..NV {
-            // SAFETY: the panel has a row of whole vectors for each pair of `k`.
-            weights[vector] = unsafe { simd.load_words_at(from.add(vector * S::LANES)) };
-        }
-        for row in 0..MR {
-            // SAFETY: the caller's promise: a row has `depth` numbers, of which an odd last one stands beside a 0.
-            let (number, next) = unsafe {
-                let number = x.first.add(row * x.stride + k);
-                (*number, if k + 1 < depth { *number.add(1) } else { 0.0 })
-            };
-            let word = simd.splat_word(pair(number, next));
-            for vector in 0..NV {
-                sums[row][vector] = simd.dot_pairs(word, weights[vector], sums[row][vector]);
-            }
-        }
-        from = from.wrapping_add(stride);
-    }
-    sums
-}
-
-/// The sums of rows `x` with `NV` vectors of a quantised weight from vector `at` on.
-///
-/// # Safety
-/// As [`packed_sums`].
-#[inline(always)]
-#[expect(unsafe_code, reason = "the innermost loop")]
-unsafe fn blocks_sums<S: Simd, const NV: usize, const MR: usize>(
-    simd: S,
-    blocks: &Blocks,
-    at: usize,
-    x: Rows,
-) -> [[S::V; NV]; MR] {
-    let (panel, stride) = blocks.panel(at / S::VECTORS);
-    let mut cursor = Cursor { words: panel[at % S::VECTORS * S::LANES..].as_ptr(), stride };
-    let mut sums = [[simd.splat(0.0); NV]; MR];
-    let block = blocks.block_len();
-    for first in (0..blocks.row_count()).step_by(block) {
-        // SAFETY: `Blocks` holds for each vector and each block scales, offsets where the width has them, and the words
-        // of `block` numbers; `x` is the caller's promise.
-        unsafe {
-            let scales = cursor.numbers::<S, NV>(simd);
-            match blocks.width() {
-                Width::Nibbles => {
-                    let offsets = cursor.numbers::<S, NV>(simd);
-                    for group in 0..block / 8 {
-                        let k = first + 8 * group;
-                        let words = cursor.words::<S, NV>(simd);
-                        let beside = Scaled { x, scales, offsets };
-                        sums = beside.nibble::<S, MR, 0>(simd, words, k, sums);
-                        sums = beside.nibble::<S, MR, 4>(simd, words, k + 1, sums);
-                        sums = beside.nibble::<S, MR, 8>(simd, words, k + 2, sums);
-                        sums = beside.nibble::<S, MR, 12>(simd, words, k + 3, sums);
-                        sums = beside.nibble::<S, MR, 16>(simd, words, k + 4, sums);
-                        sums = beside.nibble::<S, MR, 20>(simd, words, k + 5, sums);
-                        sums = beside.nibble::<S, MR, 24>(simd, words, k + 6, sums);
-                        sums = beside.nibble::<S, MR, 28>(simd, words, k + 7, sums);
-                    }
-                }
-                Width::Bytes => {
-                    for group in 0..block / 4 {
-                        let k = first + 4 * group;
-                        let words = cursor.words::<S, NV>(simd);
-                        let beside = Scaled { x, scales, offsets: scales };
-                        sums = beside.byte::<S, MR, 0>(simd, words, k, sums);
-                        sums = beside.byte::<S, MR, 8>(simd, words, k + 1, sums);
-                        sums = beside.byte::<S, MR, 16>(simd, words, k + 2, sums);
-                        sums = beside.byte::<S, MR, 24>(simd, words, k + 3, sums);
-                    }
-                }
-            }
-        }
-    }
-    sums
-}
-
-/// Where the next row of a panel begins, for some of its vectors.
-struct Cursor {
-    words: *const u32,
-    /// From one row to the next.
-    stride: usize,
-}
-
-impl Cursor {
-    /// # Safety
-    /// There is a row more of at least `NV` vectors.
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
-    unsafe fn words<S: Simd, const NV: usize>(&mut self, simd: S) -> [S::W; NV] {
-        // SAFETY: the caller's promise.
-        let mut words = [unsafe { simd.load_words_at(self.words) }; NV];
-        for (vector, words) in words.iter_mut().enumerate().skip(1) {
-            // SAFETY: the caller's promise.
-            *words = unsafe { simd.load_words_at(self.words.add(vector * S::LANES)) };
-        }
-        self.words = self.words.wrapping_add(self.stride);
-        words
-    }
-
-    /// # Safety
-    /// As [`Cursor::words`]; they are f32.
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
-    unsafe fn numbers<S: Simd, const NV: usize>(&mut self, simd: S) -> [S::V; NV] {
-        let mut numbers = [simd.splat(0.0); NV];
-        for (vector, numbers) in numbers.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            *numbers = unsafe { simd.load_at(self.words.add(vector * S::LANES).cast::<f32>()) };
-        }
-        self.words = self.words.wrapping_add(self.stride);
-        numbers
-    }
-}
-
-/// Rows of `x` beside a block of weights.
-#[derive(Clone, Copy)]
-struct Scaled<V, const NV: usize> {
-    x: Rows,
-    scales: [V; NV],
-    offsets: [V; NV],
-}
-
-impl<V: Copy, const NV: usize> Scaled<V, NV> {
-    /// Adds the products with the nibbles at bit `AT` of `words`, which are the weights of `k`.
-    ///
-    /// # Safety
-    /// As [`Rows::fuse`].
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
-    unsafe fn nibble<S: Simd<V = V>, const MR: usize, const AT: u32>(
-        self,
-        simd: S,
-        words: [S::W; NV],
-        k: usize,
-        sums: [[V; NV]; MR],
-    ) -> [[V; NV]; MR] {
-        let mut weights = self.offsets;
-        for vector in 0..NV {
-            let quant = simd.nibble::<AT>(words[vector]);
-            // The product is exact, so that this rounds once, as scaling and then adding does.
-            weights[vector] = simd.mul_add(self.scales[vector], quant, weights[vector]);
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.x.fuse(simd, k, weights, sums) }
-    }
-
-    /// As [`Self::nibble`], with the signed bytes at bit `AT` and without offsets.
-    ///
-    /// # Safety
-    /// As [`Rows::fuse`].
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
-    unsafe fn byte<S: Simd<V = V>, const MR: usize, const AT: u32>(
-        self,
-        simd: S,
-        words: [S::W; NV],
-        k: usize,
-        sums: [[V; NV]; MR],
-    ) -> [[V; NV]; MR] {
-        let mut weights = self.scales;
-        for vector in 0..NV {
-            weights[vector] = simd.mul(self.scales[vector], simd.byte::<AT>(words[vector]));
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.x.fuse(simd, k, weights, sums) }
     }
 }
 
