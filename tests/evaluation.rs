@@ -73,8 +73,8 @@ async fn losses_over_http_are_those_of_the_engine() -> anyhow::Result<()> {
         "{reasoning:?} {response:?}"
     );
     let loss = whole.loss / whole.tokens as f64;
-    // Both are sums of f32 products in another order.
-    assert!((loss - engine.loss).abs() < 1e-4 * engine.loss, "{loss} {engine:?}");
+    // The server multiplies in bf16 where the processor does, whose products have three digits; the engine here in f32.
+    assert!((loss - engine.loss).abs() < 1e-3 * engine.loss, "{loss} {engine:?}");
     let accuracy = whole.correct as f64 / whole.tokens as f64;
     assert!((accuracy - engine.token_accuracy).abs() < 1e-9, "{accuracy} {engine:?}");
     bench.server.shutdown().await?;
