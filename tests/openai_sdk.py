@@ -238,8 +238,10 @@ def chat(client, model):
     with client.chat.completions.stream(**request) as events:
         pieces = [event.delta for event in events if event.type == "content.delta"]
     expect("".join(pieces) == text, "the SDK's own stream says the same")
-    error = raises(openai.BadRequestError, lambda: client.chat.completions.create(**request, n=2))
-    expect((error.param, error.code) == ("n", "unsupported_parameter"), error.body)
+    two = client.chat.completions.create(**request, n=2)
+    expect([choice.index for choice in two.choices] == [0, 1], two)
+    error = raises(openai.BadRequestError, lambda: client.chat.completions.create(**request, store=True))
+    expect((error.param, error.code) == ("store", "unsupported_parameter"), error.body)
     print(f"chat {model}: {whole.usage.completion_tokens} tokens")
 
 
