@@ -78,7 +78,8 @@ pub(crate) fn follow(
         service.stop().await?;
         let mut done = done?;
         done.save(&target, &arguments.model_file)?;
-        Ok(done.tell(&arguments.model_file, common.json, terminal)?)
+        done.tell(&arguments.model_file, common.json, terminal)?;
+        Ok(done.end()?)
     })
 }
 

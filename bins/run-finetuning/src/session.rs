@@ -263,20 +263,19 @@ impl Done {
         }
     }
 
-    /// Notes that the run is over.
-    fn end(&mut self) -> anyhow::Result<()> {
+    /// Notes that the run is over: behind the telling, so that whoever is not told is told by the same command again.
+    pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         match &mut self.ledger {
             Some(ledger) if self.finished.is_some() => ledger.note(Stage::Ended),
             _ => Ok(()),
         }
     }
 
-    /// Saves the model and then notes the end, so that a crash between the two leaves the run to be gone on with.
+    /// Saves the model; the run is over only when its end is noted, and until then a crash leaves it to be gone on with.
     pub(crate) fn save(&mut self, target: &Target, model_file: &Path) -> anyhow::Result<()> {
         let finished = self.finished.clone().or_else(|| self.earlier());
         let finished = finished.ok_or_else(|| anyhow!("the run {} left no model", self.name))?;
         save::save(target, model_file, &finished, &self.entry)?;
-        self.end()?;
         self.finished = Some(finished);
         Ok(())
     }

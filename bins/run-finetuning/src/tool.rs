@@ -269,6 +269,7 @@ fn conclude(
     let mut best = done.swap_remove(best);
     best.save(&config.target, &config.model_file)?;
     best.tell(&config.model_file, config.watch.json, terminal)?;
+    best.end()?;
     Ok(())
 }
 

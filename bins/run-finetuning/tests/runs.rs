@@ -90,7 +90,8 @@ impl Bench {
             model,
         ];
         let train = if more.contains(&"--train") { vec![] } else { vec!["--train", train] };
-        let base = if more.contains(&"--continue-from") {
+        let names_model = |flag| more.contains(&flag);
+        let base = if ["--continue-from", "--base-model"].into_iter().any(names_model) {
             [&base[..2], &base[4..]].concat()
         } else {
             base.to_vec()

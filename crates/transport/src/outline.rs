@@ -152,7 +152,7 @@ mod tests {
             check(r#"{"id": "ftjob-1", "model": "m", "meta"#),
             r#"{"id":"ftjob-1","model":"m","[4 bytes]""#
         );
-        assert_eq!(check("<html>Mrs Planted, born 1950, coughs</html>"), ",,");
+        assert_eq!(check("<html>Mrs Planted, born 1950, coughs</html>"), ",0,");
         assert_eq!(
             check(r#"{"id": "sk-planted", "status": "a b"}"#),
             r#"{"id":"[10 bytes]","status":"[3 bytes]"}"#
