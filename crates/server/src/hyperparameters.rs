@@ -66,7 +66,8 @@ fn default_batch(examples: usize) -> usize {
 pub(crate) fn wanted(request: &CreateJob) -> Result<Hyperparameters, Fault> {
     let (place, given) = place(request)?;
     let given = given.cloned().unwrap_or_default();
-    if let Some(name) = given.extra.keys().next() {
+    let beta = given.beta.as_ref().map(|_| "beta");
+    if let Some(name) = beta.or(given.extra.keys().next().map(String::as_str)) {
         return Err(Fault::unsupported(format!("{place}.{name}"), "is not known to this server"));
     }
     let whole = |name: &str, value: Option<Auto<i64>>, most: i64| match value {
@@ -105,7 +106,8 @@ fn place(request: &CreateJob) -> Result<(&'static str, Option<&Hyperparameters>)
     }
     let settings = method.supervised.as_ref();
     let extra = settings.and_then(|settings| settings.extra.keys().next());
-    if let Some(name) = method.extra.keys().next().or(extra) {
+    let dpo = method.dpo.as_ref().map(|_| "dpo");
+    if let Some(name) = dpo.or(method.extra.keys().next().or(extra).map(String::as_str)) {
         return Err(Fault::unsupported(format!("method.{name}"), "is not known to this server"));
     }
     match (settings.and_then(|settings| settings.hyperparameters.as_ref()), old) {

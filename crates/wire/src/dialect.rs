@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::job::{CreateJob, JobStatus};
+use crate::job::{CreateJob, JobStatus, MethodType};
 use crate::lenient::Extra;
 
 /// Where a service wants the hyperparameters of a job.
@@ -65,7 +65,10 @@ impl Dialect {
     /// `request` as the service wants it.
     #[must_use]
     pub fn request(&self, mut request: CreateJob) -> CreateJob {
-        if self.hyperparameters == HyperparameterPlace::TopLevel {
+        // Before `method` came there was supervised training alone.
+        let method = request.method.as_ref();
+        let is_supervised = method.is_none_or(|method| method.kind == MethodType::Supervised);
+        if self.hyperparameters == HyperparameterPlace::TopLevel && is_supervised {
             request.hyperparameters = request.chosen_hyperparameters().cloned();
             request.method = None;
         }
@@ -103,6 +106,17 @@ mod tests {
     #[test]
     fn without_differences_a_request_stays_as_it_is() {
         assert_eq!(Dialect::default().request(request()), request());
+    }
+
+    #[test]
+    fn the_old_place_holds_supervised_training_alone() {
+        let dialect =
+            Dialect { hyperparameters: HyperparameterPlace::TopLevel, ..Dialect::default() };
+        assert_eq!(dialect.request(request()).method, None);
+        let dpo =
+            Method::dpo(Hyperparameters { beta: Some(Auto::Value(0.2)), ..Default::default() });
+        let request = CreateJob { method: Some(dpo), ..request() };
+        assert_eq!(dialect.request(request.clone()), request);
     }
 
     #[test]

@@ -139,6 +139,9 @@ pub struct Hyperparameters {
     /// A factor on the service's own learning rate.
     #[serde(default, deserialize_with = "auto", skip_serializing_if = "Option::is_none")]
     pub learning_rate_multiplier: Option<Auto<f64>>,
+    /// How strongly DPO holds the model to the one it began as.
+    #[serde(default, deserialize_with = "auto", skip_serializing_if = "Option::is_none")]
+    pub beta: Option<Auto<f64>>,
     /// Members that are not named above.
     #[serde(flatten)]
     pub extra: Extra,
@@ -153,6 +156,9 @@ pub struct Method {
     /// What belongs to supervised training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supervised: Option<MethodSettings>,
+    /// What belongs to training on pairs of answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpo: Option<MethodSettings>,
     /// What belongs to the other ways, as it came.
     #[serde(flatten)]
     pub extra: Extra,
@@ -172,9 +178,31 @@ pub struct MethodSettings {
 impl Method {
     /// Supervised training with these `hyperparameters`.
     pub fn supervised(hyperparameters: Hyperparameters) -> Self {
-        let settings =
-            MethodSettings { hyperparameters: Some(hyperparameters), extra: Extra::new() };
-        Self { kind: MethodType::Supervised, supervised: Some(settings), extra: Extra::new() }
+        let settings = MethodSettings::new(hyperparameters);
+        let (kind, extra) = (MethodType::Supervised, Extra::new());
+        Self { kind, supervised: Some(settings), dpo: None, extra }
+    }
+
+    /// Training on pairs of answers (DPO) with these `hyperparameters`.
+    pub fn dpo(hyperparameters: Hyperparameters) -> Self {
+        let settings = MethodSettings::new(hyperparameters);
+        let (kind, extra) = (MethodType::Dpo, Extra::new());
+        Self { kind, supervised: None, dpo: Some(settings), extra }
+    }
+
+    /// What belongs to the way that is chosen, where it is one that is known.
+    pub fn settings(&self) -> Option<&MethodSettings> {
+        match self.kind {
+            MethodType::Supervised => self.supervised.as_ref(),
+            MethodType::Dpo => self.dpo.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl MethodSettings {
+    fn new(hyperparameters: Hyperparameters) -> Self {
+        Self { hyperparameters: Some(hyperparameters), extra: Extra::new() }
     }
 }
 
@@ -226,7 +254,7 @@ impl CreateJob {
 
     /// The hyperparameters, from `method` where it holds some, else from their old place.
     pub fn chosen_hyperparameters(&self) -> Option<&Hyperparameters> {
-        let method = self.method.as_ref().and_then(|method| method.supervised.as_ref());
+        let method = self.method.as_ref().and_then(Method::settings);
         method
             .and_then(|settings| settings.hyperparameters.as_ref())
             .or(self.hyperparameters.as_ref())

@@ -201,6 +201,9 @@ fn hyperparameters_of_a_request_are_found_in_both_places() {
         ..Default::default()
     }));
     assert_eq!(new.chosen_hyperparameters().unwrap().n_epochs, Some(Auto::Value(3)));
+    let dpo = json!({"model": "m", "training_file": "file-1", "method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2}}}});
+    let dpo: wire::CreateJob = serde_json::from_value(dpo).unwrap();
+    assert_eq!(dpo.chosen_hyperparameters().unwrap().beta, Some(Auto::Value(0.2)));
 }
 
 #[test]
