@@ -63,6 +63,7 @@ def main(base):
     job = call(base, "POST", "/fine_tuning/jobs", request)["id"]
     # Interrupted behind its first epoch: it goes on from the checkpoint.
     while len(steps(base, job)) < 4:
+        assert call(base, "GET", f"/fine_tuning/jobs/{job}")["status"] != "failed", "the job failed"
         time.sleep(0.05)
     call(base, "POST", f"/fine_tuning/jobs/{job}/pause", {})
     if wait(base, job, "paused", "succeeded")["status"] == "paused":
