@@ -2,7 +2,7 @@
 """Compares the engine's training with PyTorch + PEFT on the same batches, in turn, and prints rates, memory and ratios.
 
     benches/engine_training.py --model SmolLM2-135M-Instruct.Q4_1.gguf [--lengths 256 512 1024] [--rounds 1] [--threads 2]
-                               [--only NAME ...] [--python PROGRAM] [--results FILE] [--report]
+                               [--only NAME ...] [--python PROGRAM] [--built] [--results FILE] [--report]
 
 One AdamW step on one sequence, loss on its second half, LoRA of rank 16 and alpha 32 on all seven projections, no
 dropout. Each measurement is a process of its own: load, one step that is not counted, then the counted ones; the rate is
@@ -128,8 +128,10 @@ def measure(arguments, folder):
     library = forcing_library(folder)
     worker = folder / "pytorch_step.py"
     worker.write_text(WORKER)
-    subprocess.run(["cargo", "build", "--quiet", "--package", "medtune-benches", "--bin", "engine-training"], cwd=ROOT, check=True)
-    binary = ROOT / "target" / "debug" / "engine-training"
+    if not arguments.built:
+        package = ["--package", "medtune-benches", "--bin", "engine-training"]
+        subprocess.run(["cargo", "build", "--quiet", *package], cwd=ROOT, check=True)
+    binary = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "engine-training"
     wanted = lambda name: not arguments.only or name in arguments.only
     for _ in range(arguments.rounds):
         for tokens in arguments.lengths:
@@ -187,6 +189,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=[row[0] for row in PYTORCH + ENGINE])
     parser.add_argument("--python", type=Path, help="a Python with PyTorch and PEFT, instead of a new environment")
+    parser.add_argument("--built", action="store_true", help="measure the program that was built before")
     parser.add_argument("--results", type=Path)
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()

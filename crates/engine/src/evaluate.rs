@@ -5,6 +5,7 @@ use crate::example::Example;
 use crate::layers::head::Sums;
 use crate::lora::Adapter;
 use crate::model::Model;
+use crate::parallel;
 use crate::sequence::Workspace;
 
 /// How well a model predicts the tokens that carry loss.
@@ -27,7 +28,7 @@ pub fn evaluate(
     adapter: Option<&Adapter>,
     examples: &[Example],
 ) -> Result<Evaluation, Error> {
-    run(model, adapter, examples, &mut Workspace::default())
+    parallel::inside(|| run(model, adapter, examples, &mut Workspace::default()))
 }
 
 /// As [`evaluate`], in memory that is there already.

@@ -17,6 +17,7 @@ mod packed;
 mod blocks;
 mod thin;
 mod simd;
+mod turn;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -29,7 +30,7 @@ mod neon_emulated;
 pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::Buffer;
 pub use compute::Compute;
-pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial};
+pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial, ready};
 pub use isa::Isa;
 pub(crate) use isa::Kernel;
 pub(crate) use packed::Packed;

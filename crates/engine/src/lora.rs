@@ -9,11 +9,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::kernels::Isa;
+use crate::kernels::{Compute, Isa};
 use crate::layers::dropout::{self, Dropout};
 pub(crate) use crate::layers::projection::Pair;
 use crate::layers::projection::{Branch, Factors};
 use crate::model::Model;
+use crate::parallel;
 pub use peft::AdapterError;
 pub(crate) use peft::{Tensors, read_tensors, write, write_tensors};
 
@@ -170,7 +171,8 @@ impl Adapter {
                     let bound = 1.0 / (inputs as f32).sqrt();
                     let a =
                         (0..rank * inputs).map(|_| random.random_range(-bound..bound)).collect();
-                    Factors::new(model.isa(), rank, a, vec![0.0; rank * outputs])
+                    let b = vec![0.0; rank * outputs];
+                    Factors::new(model.isa(), model.compute(), rank, [a, b])
                 })
             })
             .collect();
@@ -250,10 +252,10 @@ impl Gradients {
 
     /// Back to zeros.
     pub(crate) fn clear(&mut self) {
-        for pair in self.sites.iter_mut().flatten() {
+        parallel::each_of(self.pairs_mut().collect(), |pair: &mut Pair| {
             pair.a.fill(0.0);
             pair.b.fill(0.0);
-        }
+        });
     }
 
     /// One block's.
@@ -281,6 +283,6 @@ pub(crate) fn transpose(matrix: &[f32], columns: usize) -> Vec<f32> {
 }
 
 /// Packs factors out of B as the files hold it, `[out, R]`.
-pub(crate) fn factors_of_file(isa: Isa, rank: usize, a: Vec<f32>, b: &[f32]) -> Factors {
-    Factors::new(isa, rank, a, transpose(b, rank))
+fn factors_of_file((isa, compute): (Isa, Compute), rank: usize, a: Vec<f32>, b: &[f32]) -> Factors {
+    Factors::new(isa, compute, rank, [a, transpose(b, rank)])
 }

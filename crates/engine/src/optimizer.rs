@@ -87,9 +87,6 @@ impl Update {
 ///
 /// As `torch.nn.utils.clip_grad_norm_`; the norm is summed in f64, branch by branch.
 pub(crate) fn clip(gradients: &mut Gradients, limit: f32) -> f64 {
-    let squares = |numbers: &[f32]| {
-        numbers.iter().map(|number| f64::from(*number) * f64::from(*number)).sum::<f64>()
-    };
     let pairs: Vec<&Pair> = gradients.pairs().collect();
     let sums =
         parallel::map(pairs.len(), |index| squares(&pairs[index].a) + squares(&pairs[index].b));
@@ -101,6 +98,17 @@ pub(crate) fn clip(gradients: &mut Gradients, limit: f32) -> f64 {
         });
     }
     norm
+}
+
+/// The sum of squares, in as many sums as keep the processor busy.
+fn squares(numbers: &[f32]) -> f64 {
+    let mut sums = [0.0; 16];
+    for numbers in numbers.chunks(sums.len()) {
+        for (sum, number) in sums.iter_mut().zip(numbers) {
+            *sum += f64::from(*number) * f64::from(*number);
+        }
+    }
+    sums.iter().sum()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of the weights")]

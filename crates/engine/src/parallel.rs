@@ -9,6 +9,12 @@ use rayon::prelude::*;
 
 use crate::kernels::{Buffer, Packed};
 
+/// `f()` on one of the pool's threads: there, each piece of spread work costs no change from the caller's thread to the
+/// pool's and back, of which a training step would have thousands.
+pub(crate) fn inside<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| f())
+}
+
 /// `f(i)` for each index below `count`.
 pub(crate) fn each(count: usize, f: impl Fn(usize) + Send + Sync) {
     if count == 1 {
@@ -78,6 +84,7 @@ pub(crate) fn pieces_mut<const N: usize>(
 thread_local! {
     static SCRATCH: Cell<Buffer> = Cell::default();
     static WORDS: Cell<Buffer<u32>> = Cell::default();
+    static ROWS: Cell<Buffer<u32>> = Cell::default();
     static ROOM: Cell<[Packed; 3]> = Cell::default();
 }
 
@@ -105,6 +112,14 @@ pub(crate) fn with_words<T>(length: usize, f: impl FnOnce(&mut [u32]) -> T) -> T
     buffer.resize(length);
     let result = f(&mut buffer);
     WORDS.set(buffer);
+    result
+}
+
+/// Calls `f` with the calling thread's memory for rows that several products read.
+pub(crate) fn with_rows<T>(f: impl FnOnce(&mut Buffer<u32>) -> T) -> T {
+    let mut rows = ROWS.take();
+    let result = f(&mut rows);
+    ROWS.set(rows);
     result
 }
 

@@ -17,6 +17,7 @@ use crate::layers::dropout::key;
 use crate::lora::{Adapter, Gradients, LoraConfig};
 use crate::model::Model;
 use crate::optimizer::{AdamW, clip};
+use crate::parallel;
 use crate::preference::Rewards;
 use crate::schedule::Schedule;
 use crate::sequence::Workspace;
@@ -236,6 +237,10 @@ impl Trainer {
         if self.step >= self.total_steps() {
             return Ok(None);
         }
+        parallel::inside(|| self.take_step()).map(Some)
+    }
+
+    fn take_step(&mut self) -> Result<StepReport, Error> {
         let start = Instant::now();
         let (epoch, place) =
             (self.step / self.steps_per_epoch(), self.step % self.steps_per_epoch());
@@ -255,7 +260,7 @@ impl Trainer {
         let learning_rate = self.learning_rate();
         self.optimizer.step(&mut self.adapter, &self.gradients, learning_rate);
         self.step += 1;
-        Ok(Some(StepReport {
+        Ok(StepReport {
             step: self.step,
             total_steps: self.total_steps(),
             epoch: epoch + 1,
@@ -267,7 +272,7 @@ impl Trainer {
             gradient_norm,
             tokens: batch.iter().map(|index| self.train.tokens(*index)).sum(),
             seconds: start.elapsed().as_secs_f64(),
-        }))
+        })
     }
 
     /// The loss and accuracy on the validation examples, of preferences those of the pairs; of nothing where there are
@@ -276,6 +281,10 @@ impl Trainer {
     /// # Errors
     /// None that [`Trainer::new`] has not ruled out.
     pub fn validate(&mut self) -> Result<Evaluation, Error> {
+        parallel::inside(|| self.evaluate())
+    }
+
+    fn evaluate(&mut self) -> Result<Evaluation, Error> {
         let Self { model, adapter, valid, workspaces: [workspace, _], .. } = self;
         let tokens = valid.loss_tokens();
         match &mut valid.0 {

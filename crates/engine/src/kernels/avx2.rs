@@ -6,13 +6,14 @@
 )]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss,
+    __m256, __m256i, _CMP_UNORD_Q, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_max_ps, _mm_max_ss,
     _mm_movehdup_ps, _mm_movehl_ps, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
-    _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cvtepi32_ps, _mm256_cvtps_epi32,
-    _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
-    _mm256_sub_ps,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_or_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32, _mm256_sllv_epi32, _mm256_srai_epi32,
+    _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 use super::simd::Simd;
@@ -25,6 +26,24 @@ impl Avx2 {
     /// The proof, where the processor has them.
     pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+impl Avx2 {
+    /// Each number's bits with the upper half rounded to the nearest bf16, as `bf16::narrow`.
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "the token is the proof")]
+    fn rounded(self, v: __m256) -> __m256i {
+        // SAFETY: the token proves the instructions.
+        unsafe {
+            let bits = _mm256_castps_si256(v);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let half = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let rounded = _mm256_castsi256_ps(_mm256_add_epi32(bits, half));
+            let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x0040_0000));
+            let none = _mm256_cmp_ps::<_CMP_UNORD_Q>(v, v);
+            _mm256_castps_si256(_mm256_blendv_ps(rounded, _mm256_castsi256_ps(quiet), none))
+        }
     }
 }
 
@@ -139,6 +158,30 @@ impl Simd for Avx2 {
             let first_a = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a));
             let first_b = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b));
             _mm256_fmadd_ps(first_a, first_b, _mm256_fmadd_ps(second_a, second_b, sums))
+        }
+    }
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [u32], first: __m256, second: __m256) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector.
+        unsafe {
+            let lower = _mm256_srli_epi32::<16>(self.rounded(first));
+            let upper = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+            let upper = _mm256_and_si256(self.rounded(second), upper);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm256_or_si256(lower, upper));
+        }
+    }
+    #[inline(always)]
+    fn store_narrow(self, to: &mut [u32], first: __m256, second: __m256) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector.
+        unsafe {
+            let first = _mm256_srli_epi32::<16>(self.rounded(first));
+            let second = _mm256_srli_epi32::<16>(self.rounded(second));
+            // Packing takes halves of both in turn.
+            let packed = _mm256_packus_epi32(first, second);
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), words);
         }
     }
     #[inline(always)]

@@ -6,12 +6,16 @@
 )]
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_and_si512, _mm512_castsi512_ps,
-    _mm512_cvtepi32_ps, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_permutexvar_ps,
-    _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_scalef_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setr_ps, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32,
-    _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256bh, __m256i, __m512, __m512bh, __m512i, _CMP_UNORD_Q, _mm256_storeu_si256,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtneps_pbh, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_or_si512, _mm512_permutexvar_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps,
+    _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps, _mm512_setzero_si512,
+    _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32,
+    _mm512_srli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::simd::Simd;
@@ -26,6 +30,29 @@ impl<const BF16: bool> Avx512<BF16> {
         let has = is_x86_feature_detected!("avx512f")
             && (!BF16 || is_x86_feature_detected!("avx512bf16"));
         has.then_some(Self(()))
+    }
+}
+
+impl<const BF16: bool> Avx512<BF16> {
+    /// Each number in bf16. The processor's own conversion takes numbers below 2^-126 for 0.
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "the token is the proof")]
+    fn narrow(self, v: __m512) -> __m256i {
+        // SAFETY: the token proves the instructions; both types are 256 bits.
+        unsafe {
+            if BF16 {
+                return std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v));
+            }
+            // As `bf16::narrow`.
+            let bits = _mm512_castps_si512(v);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let rounded = _mm512_add_epi32(bits, half);
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+            let none = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v, v);
+            let chosen = _mm512_mask_blend_epi32(none, rounded, quiet);
+            _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(chosen))
+        }
     }
 }
 
@@ -149,6 +176,66 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
             let first_a = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(a));
             let first_b = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(b));
             _mm512_fmadd_ps(first_a, first_b, _mm512_fmadd_ps(second_a, second_b, sums))
+        }
+    }
+    #[inline(always)]
+    unsafe fn turn_words(self, from: *const u32, stride: usize, to: *mut u32, to_stride: usize) {
+        // SAFETY: the token proves the instructions, the caller the pointers.
+        unsafe {
+            let mut rows = [_mm512_setzero_si512(); 16];
+            let (mut pairs, mut fours) = (rows, rows);
+            for (index, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_si512(from.add(index * stride).cast());
+            }
+            // Within each quarter of a vector 4 by 4 words: first pairs of rows, then pairs of pairs.
+            for i in (0..16).step_by(2) {
+                pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+            }
+            for i in (0..16).step_by(4) {
+                fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+                fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+                fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+                fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+            }
+            // Quarter `q` of `fours[4 g + j]` holds column `4 q + j` of rows `4 g` and the next three.
+            for j in 0..4 {
+                let (a, b) = (fours[j], fours[j + 4]);
+                let (c, d) = (fours[j + 8], fours[j + 12]);
+                let even_1 = _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b);
+                let even_2 = _mm512_shuffle_i32x4::<0b10_00_10_00>(c, d);
+                let odd_1 = _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b);
+                let odd_2 = _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d);
+                let columns = [
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(even_1, even_2),
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(odd_1, odd_2),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(even_1, even_2),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(odd_1, odd_2),
+                ];
+                for (quarter, column) in columns.into_iter().enumerate() {
+                    _mm512_storeu_si512(to.add((4 * quarter + j) * to_stride).cast(), column);
+                }
+            }
+        }
+    }
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [u32], first: __m512, second: __m512) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector.
+        unsafe {
+            let (first, second) = (self.narrow(first), self.narrow(second));
+            let upper = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(second));
+            let words = _mm512_or_si512(_mm512_cvtepu16_epi32(first), upper);
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), words);
+        }
+    }
+    #[inline(always)]
+    fn store_narrow(self, to: &mut [u32], first: __m512, second: __m512) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slice holds a whole vector, which is two halves.
+        unsafe {
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), self.narrow(first));
+            _mm256_storeu_si256(to[8..].as_mut_ptr().cast(), self.narrow(second));
         }
     }
     #[inline(always)]

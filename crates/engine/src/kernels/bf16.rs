@@ -50,16 +50,18 @@ impl Kernel for Rows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let words = self.depth.div_ceil(2);
         for (index, to) in self.to.chunks_exact_mut(words).enumerate() {
             let from = &self.from[index * self.stride..][..self.depth];
-            let pairs = from.chunks_exact(2);
-            if let [last] = pairs.remainder() {
-                to[words - 1] = pair(*last, 0.0);
+            let (to, rest) = to.split_at_mut(self.depth / (2 * S::LANES) * S::LANES);
+            let from = from.chunks_exact(2 * S::LANES);
+            for (to, numbers) in rest.iter_mut().zip(from.remainder().chunks(2)) {
+                *to = pair(numbers[0], numbers.get(1).copied().unwrap_or_default());
             }
-            for (to, from) in to.iter_mut().zip(pairs) {
-                *to = pair(from[0], from[1]);
+            for (to, from) in to.chunks_exact_mut(S::LANES).zip(from) {
+                let (first, second) = from.split_at(S::LANES);
+                simd.store_narrow(to, simd.load(first), simd.load(second));
             }
         }
     }
@@ -85,7 +87,7 @@ impl Kernel for Columns<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         for (index, to) in self.to.chunks_mut(self.width).enumerate() {
             let first = &self.from[2 * index * self.stride..][..self.count];
             let to = &mut to[..self.count];
@@ -96,7 +98,12 @@ impl Kernel for Columns<'_> {
                 continue;
             }
             let second = &self.from[(2 * index + 1) * self.stride..][..self.count];
-            for ((to, first), second) in to.iter_mut().zip(first).zip(second) {
+            let whole = self.count - self.count % S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                let (first, second) = (simd.load(&first[at..]), simd.load(&second[at..]));
+                simd.store_pairs(&mut to[at..], first, second);
+            }
+            for ((to, first), second) in to.iter_mut().zip(first).zip(second).skip(whole) {
                 *to = pair(*first, *second);
             }
         }
@@ -106,6 +113,8 @@ impl Kernel for Columns<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Isa;
+    use crate::layers::testing::numbers;
 
     #[test]
     fn numbers_go_to_the_nearest_and_back_unchanged() {
@@ -121,6 +130,41 @@ mod tests {
         check(f32::MAX, f32::INFINITY);
         assert!(widen(narrow(f32::NAN)).is_nan());
         assert!(widen(narrow(f32::from_bits(0x7fff_ffff))).is_nan());
+    }
+
+    #[test]
+    fn rows_and_columns_are_rounded_as_numbers_are_on_every_instruction_set() {
+        // Longer than two vectors of the widest, with a rest, and an odd depth.
+        let (rows, length) = (5, 71);
+        let mut from = numbers(rows * length, 1);
+        let tie = 1.0 + 0.003_906_25;
+        let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, -0.0, tie];
+        for (place, special) in special.into_iter().enumerate() {
+            from[7 * place] = special;
+        }
+        let number = |row: usize, column: usize| {
+            if row < rows && column < length { from[row * length + column] } else { 0.0 }
+        };
+        for isa in Isa::available() {
+            let words = length.div_ceil(2);
+            let mut to = vec![0; rows * words];
+            isa.run(Rows { from: &from, stride: length, depth: length, to: &mut to });
+            for (place, word) in to.into_iter().enumerate() {
+                let (row, column) = (place / words, 2 * (place % words));
+                let expected = pair(number(row, column), number(row, column + 1));
+                assert_eq!(word, expected, "{} {row} {column}", isa.name());
+            }
+            let (width, count) = (length + 1, length);
+            let mut to = vec![0; rows.div_ceil(2) * width];
+            let columns =
+                Columns { from: &from, stride: length, depth: rows, width, count, to: &mut to };
+            isa.run(columns);
+            for (place, word) in to.into_iter().enumerate().filter(|(at, _)| at % width < count) {
+                let (row, column) = (2 * (place / width), place % width);
+                let expected = pair(number(row, column), number(row + 1, column));
+                assert_eq!(word, expected, "{} {row} {column}", isa.name());
+            }
+        }
     }
 
     #[test]

@@ -12,15 +12,21 @@ use super::isa::{Isa, Kernel};
 use super::packed::Panel;
 use super::simd::Simd;
 use crate::parallel;
+use operands::Source;
 pub(crate) use operands::{Left, Output, Right, Term};
-use prepare::{Operand, Source, prepared};
+pub(crate) use prepare::ready;
+use prepare::{Operand, prepared};
 
 /// Rows of a register tile: with AVX-512, 6 x 4 sums, 4 columns of `B` and one number of `A` fill the 32 registers.
 const TILE: usize = 6;
+/// Rows of a register tile of one or two vectors, which would else be too few sums to keep the processor busy.
+const TALL: usize = 12;
 /// Depth of one pass over `B`'s panel in 32-bit words: 2048 x 64 of them are half of a 1 MiB second-level cache.
 const DEPTH: usize = 2048;
 /// Rows in one thread's piece of work, a multiple of [`TILE`].
 const ROWS: usize = 96;
+/// Pieces of work below which there are fewer rows in one, so that no thread waits long for the last.
+const PIECES: usize = 16;
 /// Below so many multiplications a second thread costs more than it saves.
 const SERIAL: usize = 1 << 18;
 
@@ -33,10 +39,12 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_
     }
     prepared(isa, rows, terms, true, |operands| {
         let Some(job) = Job::new(isa, rows, operands, &mut out) else { return };
-        let (panels, bands) = (job.columns.div_ceil(job.width), rows.div_ceil(ROWS));
+        let panels = job.columns.div_ceil(job.width);
+        let height = (rows * panels / PIECES).next_multiple_of(TILE).clamp(TILE, ROWS);
+        let bands = rows.div_ceil(height);
         parallel::each(panels * bands, |index| {
-            let (panel, band) = (index / bands, index % bands);
-            isa.run(Block { job: &job, panel, rows: band * ROWS..rows.min((band + 1) * ROWS) });
+            let (panel, first) = (index / bands, index % bands * height);
+            isa.run(Block { job: &job, panel, rows: first..rows.min(first + height) });
         });
     });
 }
@@ -147,19 +155,25 @@ impl Kernel for Block<'_> {
         let columns = self.job.width.min(self.job.columns - self.panel * self.job.width);
         // A panel as wide as its numbers: fewer vectors where it is the last.
         match columns.div_ceil(S::LANES) {
-            1 => self.tiles::<S, 1>(simd, columns),
-            2 => self.tiles::<S, 2>(simd, columns),
-            3 => self.tiles::<S, 3>(simd, columns),
-            _ => self.tiles::<S, 4>(simd, columns),
+            1 => self.tiles::<S, 1, TALL>(simd, columns),
+            // With fewer vectors in a panel there are fewer registers, too.
+            2 if S::VECTORS > 2 => self.tiles::<S, 2, TALL>(simd, columns),
+            2 => self.tiles::<S, 2, TILE>(simd, columns),
+            3 => self.tiles::<S, 3, TILE>(simd, columns),
+            _ => self.tiles::<S, 4, TILE>(simd, columns),
         }
     }
 }
 
 impl Block<'_> {
     #[inline(always)]
-    fn tiles<S: Simd, const NV: usize>(&self, simd: S, columns: usize) {
+    fn tiles<S: Simd, const NV: usize, const MR: usize>(&self, simd: S, columns: usize) {
         for pass in 0..self.job.passes.len() {
             let mut row = self.rows.start;
+            while MR > TILE && row + MR <= self.rows.end {
+                self.tile::<S, NV, MR>(simd, columns, pass, row);
+                row += MR;
+            }
             while row + TILE <= self.rows.end {
                 self.tile::<S, NV, TILE>(simd, columns, pass, row);
                 row += TILE;
@@ -204,7 +218,7 @@ impl Block<'_> {
                     (Source::Words(left), Panel::Bf16(panel)) => {
                         let (a, b) = (left.as_ptr().add(at), panel.as_ptr().add(from * stride));
                         let walk = Walk { a, row: *down, column: *column, b, stride };
-                        walk.accumulate_pairs(simd, depth, sums)
+                        walk.accumulate(simd, depth, sums)
                     }
                     _ => unreachable!("`Operand::check` refuses operands of two types"),
                 }
@@ -257,12 +271,13 @@ struct Walk<T> {
     stride: usize,
 }
 
-// The sums are passed by value and reached by constant indices, so that they never leave the registers.
-impl Walk<f32> {
-    /// The tile's sums with `depth` more products in them.
+impl<T: Word> Walk<T> {
+    /// The tile's sums with the products of `depth` more words in them.
+    ///
+    /// The sums are passed by value and reached by constant indices, so that they never leave the registers.
     ///
     /// # Safety
-    /// `a` has `MR` rows of `depth` numbers, `b` has `depth` rows of `NV` vectors.
+    /// `a` has `MR` rows of `depth` words, `b` has `depth` rows of `NV` vectors.
     #[inline(always)]
     #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
     unsafe fn accumulate<S: Simd, const NV: usize, const MR: usize>(
@@ -273,16 +288,16 @@ impl Walk<f32> {
     ) -> [[S::V; NV]; MR] {
         let (mut a, mut b) = (self.a, self.b);
         for _ in 0..depth {
-            let mut columns = [simd.splat(0.0); NV];
+            let mut columns = [T::splat(simd, T::default()); NV];
             for vector in 0..NV {
                 // SAFETY: the caller's promise.
-                columns[vector] = unsafe { simd.load_at(b.add(vector * S::LANES)) };
+                columns[vector] = unsafe { T::load_at(simd, b.add(vector * S::LANES)) };
             }
             for row in 0..MR {
                 // SAFETY: the caller's promise.
-                let number = simd.splat(unsafe { *a.add(row * self.row) });
+                let word = T::splat(simd, unsafe { *a.add(row * self.row) });
                 for vector in 0..NV {
-                    sums[row][vector] = simd.mul_add(number, columns[vector], sums[row][vector]);
+                    sums[row][vector] = T::sum(simd, word, columns[vector], sums[row][vector]);
                 }
             }
             a = a.wrapping_add(self.column);
@@ -292,37 +307,57 @@ impl Walk<f32> {
     }
 }
 
-impl Walk<u32> {
-    /// The tile's sums with the products of `depth` more pairs of bf16 in them.
+/// A 32-bit word of the depth: one f32, or a pair of bf16.
+trait Word: Copy + Default {
+    /// A vector of them.
+    type Vector<S: Simd>: Copy;
+    /// All lanes `word`.
+    fn splat<S: Simd>(simd: S, word: Self) -> Self::Vector<S>;
+    /// Loads from a pointer.
     ///
     /// # Safety
-    /// `a` has `MR` rows of `depth` words, `b` has `depth` rows of `NV` vectors.
+    /// `LANES` words may be read at `from`.
+    #[expect(unsafe_code, reason = "the innermost loop reads without a check per vector")]
+    unsafe fn load_at<S: Simd>(simd: S, from: *const Self) -> Self::Vector<S>;
+    /// `sums` and the products of each lane's numbers.
+    fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, sums: S::V) -> S::V;
+}
+
+impl Word for f32 {
+    type Vector<S: Simd> = S::V;
+
     #[inline(always)]
-    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
-    unsafe fn accumulate_pairs<S: Simd, const NV: usize, const MR: usize>(
-        self,
-        simd: S,
-        depth: usize,
-        mut sums: [[S::V; NV]; MR],
-    ) -> [[S::V; NV]; MR] {
-        let (mut a, mut b) = (self.a, self.b);
-        for _ in 0..depth {
-            let mut columns = [simd.splat_word(0); NV];
-            for vector in 0..NV {
-                // SAFETY: the caller's promise.
-                columns[vector] = unsafe { simd.load_words_at(b.add(vector * S::LANES)) };
-            }
-            for row in 0..MR {
-                // SAFETY: the caller's promise.
-                let word = simd.splat_word(unsafe { *a.add(row * self.row) });
-                for vector in 0..NV {
-                    sums[row][vector] = simd.dot_pairs(word, columns[vector], sums[row][vector]);
-                }
-            }
-            a = a.wrapping_add(self.column);
-            b = b.wrapping_add(self.stride);
-        }
-        sums
+    fn splat<S: Simd>(simd: S, number: f32) -> S::V {
+        simd.splat(number)
+    }
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the trait's contract is about a pointer")]
+    unsafe fn load_at<S: Simd>(simd: S, from: *const f32) -> S::V {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load_at(from) }
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, a: S::V, b: S::V, sums: S::V) -> S::V {
+        simd.mul_add(a, b, sums)
+    }
+}
+
+impl Word for u32 {
+    type Vector<S: Simd> = S::W;
+
+    #[inline(always)]
+    fn splat<S: Simd>(simd: S, pair: u32) -> S::W {
+        simd.splat_word(pair)
+    }
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the trait's contract is about a pointer")]
+    unsafe fn load_at<S: Simd>(simd: S, from: *const u32) -> S::W {
+        // SAFETY: the caller's promise.
+        unsafe { simd.load_words_at(from) }
+    }
+    #[inline(always)]
+    fn sum<S: Simd>(simd: S, a: S::W, b: S::W, sums: S::V) -> S::V {
+        simd.dot_pairs(a, b, sums)
     }
 }
 

@@ -1,9 +1,10 @@
 //! A matrix rearranged so that a product reads it from front to back.
 
 use super::Compute;
-use super::bf16::{Columns, halves, pair};
+use super::bf16::{Columns, halves};
 use super::buffer::Buffer;
 use super::isa::Isa;
+use super::turn::{Matrix, Turn, TurnPairs, TurnToPairs};
 use crate::parallel;
 
 /// A `[K, N]` matrix as panels of columns: panel after panel, in each the rows one after another.
@@ -122,7 +123,9 @@ impl Packed {
                         to[..used].copy_from_slice(&matrix[row * down + first..][..used]);
                     }
                 } else {
-                    turn(&matrix[first * across..], [across, rows], (used, width), part);
+                    let shape = [used, rows];
+                    let from = Matrix { data: &matrix[first * across..], stride: across, shape };
+                    isa.run(Turn { from, to: part, width });
                 }
             }),
             Data::Bf16(data) => {
@@ -134,12 +137,9 @@ impl Packed {
                         let (from, depth, to) = (&matrix[first..], rows, part);
                         isa.run(Columns { from, stride: down, depth, width, count, to });
                     } else {
-                        turn_to_pairs(
-                            &matrix[first * across..],
-                            [across, rows],
-                            (count, width),
-                            part,
-                        );
+                        let (data, shape) = (&matrix[first * across..], [count, rows]);
+                        let from = Matrix { data, stride: across, shape };
+                        isa.run(TurnToPairs { from, to: part, width });
                     }
                 });
             }
@@ -178,32 +178,27 @@ impl Packed {
         let shape = [matrix.columns, matrix.rows];
         (self.isa, self.panel, self.lanes) = (matrix.isa, matrix.panel, matrix.lanes);
         self.lay_out(matrix.compute(), shape);
-        let (rows, columns, panel) = (self.rows, self.columns, self.panel);
+        let (isa, rows, columns, panel) = (self.isa, self.rows, self.columns, self.panel);
         match &mut self.data {
             Data::F32(data) => parallel::chunks_mut(data, panel * rows, |index, part| {
                 let (first, width) = (index * panel, part.len() / rows);
                 let used = panel.min(columns - first);
-                for (source, block) in part.chunks_mut(panel * width).enumerate() {
+                for (source, to) in part.chunks_mut(panel * width).enumerate() {
                     let (Panel::F32(from), stride) = matrix.panel(source) else { continue };
-                    let from = from[first * stride..].chunks_exact(stride).take(used);
-                    for (column, from) in from.enumerate() {
-                        for (row, number) in block.chunks_exact_mut(width).zip(from) {
-                            row[column] = *number;
-                        }
-                    }
+                    let (data, shape) = (&from[first * stride..], [used, to.len() / width]);
+                    isa.run(Turn { from: Matrix { data, stride, shape }, to, width });
                 }
             }),
             Data::Bf16(data) => {
                 let words = rows.div_ceil(2);
                 parallel::chunks_mut(data, panel * words, |index, part| {
                     let (first, width) = (index * panel, part.len() / words);
-                    let used = panel.min(columns - first);
-                    for (source, block) in part.chunks_mut(panel / 2 * width).enumerate() {
+                    let used = panel.min(columns - first).div_ceil(2);
+                    for (source, to) in part.chunks_mut(panel / 2 * width).enumerate() {
                         let (Panel::Bf16(from), stride) = matrix.panel(source) else { continue };
-                        let from = from[first / 2 * stride..].chunks_exact(stride);
-                        for (column, from) in from.take(used.div_ceil(2)).enumerate() {
-                            turn_pairs(from, block.chunks_exact_mut(width), 2 * column);
-                        }
+                        let count = panel.min(rows - source * panel);
+                        let (data, shape) = (&from[first / 2 * stride..], [used, count]);
+                        isa.run(TurnPairs { from: Matrix { data, stride, shape }, to, width });
                     }
                 });
             }
@@ -230,6 +225,7 @@ impl Packed {
     }
 
     /// A panel's numbers and the distance from row to row in them.
+    #[inline]
     pub(super) fn panel(&self, index: usize) -> (Panel<'_>, usize) {
         let first = index * self.panel;
         let width = self.panel.min((self.columns - first).next_multiple_of(self.lanes));
@@ -253,52 +249,6 @@ impl Packed {
         match &self.data {
             Data::F32(data) => data.size_bytes(),
             Data::Bf16(data) => data.size_bytes(),
-        }
-    }
-}
-
-/// Brings one row of words of a matrix, two of its rows, to columns `column` and the next of its transpose.
-fn turn_pairs<'a>(from: &[u32], rows: impl Iterator<Item = &'a mut [u32]>, column: usize) {
-    for (row, words) in rows.zip(from.chunks_exact(2)) {
-        row[column] = (words[0] & 0xffff) | words[1] << 16;
-        row[column + 1] = words[0] >> 16 | (words[1] & 0xffff_0000);
-    }
-}
-
-/// Rows that are filled before the next column, so that their cache lines are still there for it.
-const TURNED: usize = 64;
-
-/// Brings the first `used` rows of `from`, each `length` numbers long and `stride` apart, to the columns of a panel.
-fn turn(
-    from: &[f32],
-    [stride, length]: [usize; 2],
-    (used, width): (usize, usize),
-    panel: &mut [f32],
-) {
-    for (block, part) in panel.chunks_mut(TURNED * width).enumerate() {
-        for column in 0..used {
-            let from = &from[column * stride..][..length][block * TURNED..];
-            for (to, number) in part.chunks_exact_mut(width).zip(from) {
-                to[column] = *number;
-            }
-        }
-    }
-}
-
-/// As [`turn`], to pairs of bf16.
-fn turn_to_pairs(
-    from: &[f32],
-    [stride, length]: [usize; 2],
-    (used, width): (usize, usize),
-    panel: &mut [u32],
-) {
-    for (block, part) in panel.chunks_mut(TURNED * width).enumerate() {
-        for column in 0..used {
-            let pairs = from[column * stride..][..length][2 * block * TURNED..].chunks(2);
-            for (to, numbers) in part.chunks_exact_mut(width).zip(pairs) {
-                let second = numbers.get(1).copied().unwrap_or_default();
-                to[column] = pair(numbers[0], second);
-            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Vectors of f32, one trait over the processors' instruction sets, and the plain version.
 
-use super::bf16::halves;
+use super::bf16::{halves, pair};
 
 /// An instruction set's vectors of f32. A value of the type is the proof that the processor has it.
 pub(crate) trait Simd: Copy + Send + Sync {
@@ -75,6 +75,46 @@ pub(crate) trait Simd: Copy + Send + Sync {
         self.store(&mut lanes, v);
         let length = to.len();
         to.copy_from_slice(&lanes[..length]);
+    }
+
+    /// Transposes `LANES` by `LANES` words: row `i`, at `from + i * stride`, becomes column `i` of rows `to_stride` apart.
+    ///
+    /// # Safety
+    /// So many words may be read in each row of `from` and written in each of `to`, and the two do not overlap.
+    #[inline(always)]
+    #[expect(
+        unsafe_code,
+        reason = "blocks of a larger matrix, whose rows are no slices of their own"
+    )]
+    unsafe fn turn_words(self, from: *const u32, stride: usize, to: *mut u32, to_stride: usize) {
+        for row in 0..Self::LANES {
+            for column in 0..Self::LANES {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(column * to_stride + row) = *from.add(row * stride + column) };
+            }
+        }
+    }
+
+    /// Both vectors in bf16 into the first `LANES` words: lane beside lane, that of `first` in the lower half.
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [u32], first: Self::V, second: Self::V) {
+        let (mut lower, mut upper) = ([0.0; 16], [0.0; 16]);
+        self.store(&mut lower, first);
+        self.store(&mut upper, second);
+        for ((to, lower), upper) in to[..Self::LANES].iter_mut().zip(lower).zip(upper) {
+            *to = pair(lower, upper);
+        }
+    }
+
+    /// Both vectors in bf16 into the first `LANES` words: number after number, those of `first` before all of `second`.
+    #[inline(always)]
+    fn store_narrow(self, to: &mut [u32], first: Self::V, second: Self::V) {
+        let mut numbers = [0.0; 32];
+        self.store(&mut numbers, first);
+        self.store(&mut numbers[Self::LANES..], second);
+        for (to, numbers) in to[..Self::LANES].iter_mut().zip(numbers.chunks_exact(2)) {
+            *to = pair(numbers[0], numbers[1]);
+        }
     }
 }
 

@@ -38,8 +38,9 @@ pub(crate) type Gradients<'a> = [&'a mut [f32]; 3];
 
 impl Attention {
     /// `out` of `[q, k, v]`.
-    pub(crate) fn forward(self, [q, k, v]: [&[f32]; 3], out: &mut [f32]) {
-        let (keys, values) = (self.columns(k), self.rows(v, self.kv_heads));
+    pub(crate) fn forward(self, [q, k, v]: [&[f32]; 3], packs: &mut Packs, out: &mut [f32]) {
+        let [keys, values, ..] = &mut packs.0;
+        let (keys, values) = (self.columns(k, keys), self.rows(v, self.kv_heads, values));
         let blocks = self.tokens.div_ceil(BLOCK);
         let lengths = (0..self.heads * blocks)
             .map(|index| [self.queries(index % blocks).len() * self.head_dim]);
@@ -59,10 +60,17 @@ impl Attention {
     }
 
     /// The gradients of `dout` (overwritten).
-    pub(crate) fn backward(self, [q, k, v]: [&[f32]; 3], dout: &[f32], gradients: Gradients<'_>) {
-        let turned = [self.columns(k), self.columns(v)];
-        let rows = [self.rows(q, self.heads), self.rows(dout, self.heads)];
-        let keys = self.rows(k, self.kv_heads);
+    pub(crate) fn backward(
+        self,
+        [q, k, v]: [&[f32]; 3],
+        dout: &[f32],
+        packs: &mut Packs,
+        gradients: Gradients<'_>,
+    ) {
+        let [turned_keys, turned_values, queries, douts, keys] = &mut packs.0;
+        let turned = [self.columns(k, turned_keys), self.columns(v, turned_values)];
+        let rows = [self.rows(q, self.heads, queries), self.rows(dout, self.heads, douts)];
+        let keys = self.rows(k, self.kv_heads, keys);
         let size = self.tokens * self.head_dim;
         let lengths = (0..self.heads).map(|_| [size; 3]);
         parallel::pieces_mut(gradients, lengths, |head, gradients| {
@@ -97,25 +105,32 @@ impl Attention {
     }
 
     /// Each head's transpose, `[D, T]`, packed.
-    fn columns(self, x: &[f32]) -> Vec<Packed> {
-        parallel::map(self.kv_heads, |head| {
-            let mut packed = Packed::zeros(self.isa, self.compute, [self.head_dim, self.tokens]);
-            packed.fill(self.head(x, head), [1, self.head_dim]);
-            packed
-        })
+    fn columns<'a>(self, x: &[f32], packs: &'a mut Vec<Packed>) -> &'a [Packed] {
+        self.pack(x, (self.kv_heads, true), packs);
+        packs
     }
 
     /// Each head's rows, `[T, D]`, as a right operand.
-    fn rows(self, x: &[f32], heads: usize) -> Vec<HeadRows<'_>> {
-        parallel::map(heads, |head| {
-            let (x, shape) = (self.head(x, head), [self.tokens, self.head_dim]);
-            if self.compute == Compute::F32 {
-                return HeadRows::Plain(x, self.head_dim);
-            }
-            let mut packed = Packed::zeros(self.isa, self.compute, shape);
-            packed.fill(x, [self.head_dim, 1]);
-            HeadRows::Packed(packed)
-        })
+    fn rows<'a>(self, x: &'a [f32], heads: usize, packs: &'a mut Vec<Packed>) -> Vec<HeadRows<'a>> {
+        if self.compute == Compute::F32 {
+            return (0..heads)
+                .map(|head| HeadRows::Plain(self.head(x, head), self.head_dim))
+                .collect();
+        }
+        self.pack(x, (heads, false), packs);
+        packs.iter().map(HeadRows::Packed).collect()
+    }
+
+    /// Packs the rows of each head of `x`, or its transpose.
+    fn pack(self, x: &[f32], (heads, turned): (usize, bool), packs: &mut Vec<Packed>) {
+        let (size, tokens) = (self.head_dim, self.tokens);
+        let (shape, strides) =
+            if turned { ([size, tokens], [1, size]) } else { ([tokens, size], [size, 1]) };
+        packs.resize_with(heads, Packed::default);
+        parallel::each_of(packs.iter_mut().enumerate().collect(), |(head, packed)| {
+            packed.reshape(self.isa, self.compute, shape);
+            packed.fill(self.head(x, head), strides);
+        });
     }
 
     /// `x keys^T` of a block of rows of `x`, as `[rows, T]`; yields how many columns were computed.
@@ -137,10 +152,14 @@ impl Attention {
     }
 }
 
+/// Memory for the heads that are packed anew in each pass.
+#[derive(Debug, Default)]
+pub(crate) struct Packs([Vec<Packed>; 5]);
+
 /// One head's `[T, D]`, read where it lies or packed.
 enum HeadRows<'a> {
     Plain(&'a [f32], usize),
-    Packed(Packed),
+    Packed(&'a Packed),
 }
 
 impl HeadRows<'_> {
@@ -322,11 +341,12 @@ mod tests {
         let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
         let dout = numbers(4 * size, 4);
         let mut out = vec![0.0; 4 * size];
-        layer.forward([&q, &k, &v], &mut out);
+        let mut packs = Packs::default();
+        layer.forward([&q, &k, &v], &mut packs, &mut out);
         let (q_64, k_64, v_64) = (wide(&q), wide(&k), wide(&v));
         assert_near(&out, &reference(layer, [&q_64, &k_64, &v_64]));
         let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; 4 * size]);
-        layer.backward([&q, &k, &v], &dout, [&mut dq, &mut dk, &mut dv]);
+        layer.backward([&q, &k, &v], &dout, &mut packs, [&mut dq, &mut dk, &mut dv]);
         // The parts of a group's two query heads are summed.
         let summed = |parts: &[f32]| -> Vec<f32> {
             parts

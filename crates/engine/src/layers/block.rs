@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::config::ModelConfig;
 use crate::kernels::{Buffer, Compute, Isa, Output};
-use crate::layers::attention::Attention;
+use crate::layers::attention::{Attention, Packs};
 use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Backward, Branch, Pair};
 use crate::layers::rms_norm::RmsNorm;
@@ -15,6 +15,10 @@ use crate::layers::rope::{Rope, Turn};
 use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
+use crate::parallel;
+
+/// Numbers copied in one piece of work.
+const PIECE: usize = 1 << 15;
 
 /// The frozen weights of a block.
 #[derive(Debug)]
@@ -103,6 +107,7 @@ pub(crate) struct Scratch {
     inner: [Buffer; 4],
     masked: Buffer,
     dnormed: Buffer,
+    packs: Packs,
     backward: projection::Scratch,
 }
 
@@ -165,7 +170,8 @@ impl Block {
         }
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
-        pass.attention(tokens).forward(tape.qkv.each_ref().map(|heads| &heads[..]), out);
+        let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
+        pass.attention(tokens).forward(qkv, &mut scratch.packs, out);
         tape.attended.resize(out.len());
         pass.rope.to_rows(out, Turn::Not, tokens, &mut tape.attended);
     }
@@ -237,7 +243,7 @@ impl Block {
         pass: &Pass<'_>,
         (dx, [q, k, v, o]): (&mut [f32], [&mut Option<Pair>; 4]),
         tape: &Tape,
-        Scratch { normed, rows, heads, dnormed, backward, .. }: &mut Scratch,
+        Scratch { normed, rows, heads, dnormed, packs, backward, .. }: &mut Scratch,
     ) {
         let (isa, tokens) = (pass.isa, dx.len() / pass.config.hidden);
         let [dattended, dq, dk, dv] = heads;
@@ -250,7 +256,7 @@ impl Block {
         projection::backward(isa, set, &tape.attended, backward, Some(by_rows));
         pass.rope.to_heads(by_rows, Turn::Not, 0..tokens, dattended);
         let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
-        pass.attention(tokens).backward(qkv, dattended, [dq, dk, dv]);
+        pass.attention(tokens).backward(qkv, dattended, packs, [dq, dk, dv]);
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         let given = rows.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
         for (projection, ((rows, heads), unnormed)) in projections.into_iter().zip(given) {
@@ -291,5 +297,7 @@ impl Block {
 
 fn copy(from: &[f32], to: &mut Buffer) {
     to.resize(from.len());
-    to.copy_from_slice(from);
+    parallel::chunks_mut(to, PIECE, |index, to| {
+        to.copy_from_slice(&from[index * PIECE..][..to.len()]);
+    });
 }

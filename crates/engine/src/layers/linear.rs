@@ -80,8 +80,18 @@ impl Linear {
         self.outputs
     }
 
+    /// What its products are computed in.
+    pub(crate) fn compute(&self) -> Compute {
+        self.compute
+    }
+
     /// The product that is the output; `room` is for a weight that has to be unpacked.
     pub(crate) fn forward<'a>(&'a self, x: &'a [f32], room: &'a mut Packed) -> Term<'a> {
+        self.forward_of(Left::rows(x, self.inputs), room)
+    }
+
+    /// As [`Linear::forward`], of an input that was made ready.
+    pub(crate) fn forward_of<'a>(&'a self, x: Left<'a>, room: &'a mut Packed) -> Term<'a> {
         let weight = match &self.held {
             Held::Packed(packed) | Held::Both(packed, _) => packed,
             Held::Stored(stored) => {
@@ -91,11 +101,16 @@ impl Linear {
                 &*room
             }
         };
-        Term { left: Left::rows(x, self.inputs), right: Right::packed(weight) }
+        Term { left: x, right: Right::packed(weight) }
     }
 
     /// The product that is the gradient by the input; `room` is for the weight as this needs it.
     pub(crate) fn backward<'a>(&'a self, dout: &'a [f32], room: &'a mut Packed) -> Term<'a> {
+        self.backward_of(Left::rows(dout, self.outputs), room)
+    }
+
+    /// As [`Linear::backward`], of a gradient that was made ready.
+    pub(crate) fn backward_of<'a>(&'a self, dout: Left<'a>, room: &'a mut Packed) -> Term<'a> {
         let weight = match &self.held {
             Held::Packed(packed) => {
                 room.become_transpose(packed);
@@ -108,7 +123,7 @@ impl Linear {
                 &*room
             }
         };
-        Term { left: Left::rows(dout, self.outputs), right: Right::packed(weight) }
+        Term { left: dout, right: Right::packed(weight) }
     }
 
     /// The weight's row `index`, `[in]`.

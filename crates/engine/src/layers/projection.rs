@@ -4,10 +4,10 @@
 //! as PEFT computes it. `z = s drop(x) A^T`, `[T, R]`, is kept for the backward; the product with B is summed in the same
 //! registers as the one with W. With `dz = s dout B`: `dB = dout^T z`, `dA = dz^T drop(x)`, `dx = dout W + undrop(dz A)`.
 
-use crate::kernels::{Buffer, Isa, Left, Output, Packed, Right, Term, gemm};
+use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm, ready};
 use crate::layers::dropout::Dropout;
 use crate::layers::linear::Linear;
-use crate::parallel::with_room;
+use crate::parallel::{with_room, with_rows};
 
 /// One branch's weights. `b` is held transposed, so that both factors are `R` long rows.
 #[derive(Debug, Clone)]
@@ -21,20 +21,50 @@ pub(crate) struct Factors {
     down: Packed,
     /// B, `[out, R]`.
     up: Packed,
+    /// Both as they are, where products are in bf16; those in f32 read them where they lie.
+    rows: Option<[Packed; 2]>,
 }
 
 impl Factors {
-    /// From A, `[R, in]`, and B transposed, `[R, out]`.
-    pub(crate) fn new(isa: Isa, rank: usize, a: Vec<f32>, b: Vec<f32>) -> Self {
-        let down = Packed::transposed(isa, &a, a.len() / rank);
-        let up = Packed::transposed(isa, &b, b.len() / rank);
-        Self { a, b, rank, down, up }
+    /// From A, `[R, in]`, and B transposed, `[R, out]`, multiplied in the type of `compute`.
+    pub(crate) fn new(isa: Isa, compute: Compute, rank: usize, [a, b]: [Vec<f32>; 2]) -> Self {
+        let (inputs, outputs) = (a.len() / rank, b.len() / rank);
+        let zeros = |shape| Packed::zeros(isa, compute, shape);
+        let narrow = compute == Compute::Bf16;
+        let rows = narrow.then(|| [zeros([rank, inputs]), zeros([rank, outputs])]);
+        let (down, up) = (zeros([inputs, rank]), zeros([outputs, rank]));
+        let mut factors = Self { a, b, rank, down, up, rows };
+        factors.repack();
+        factors
     }
 
     /// Packs again after `a` and `b` have changed.
     pub(crate) fn repack(&mut self) {
-        self.down.fill(&self.a, [1, self.a.len() / self.rank]);
-        self.up.fill(&self.b, [1, self.b.len() / self.rank]);
+        let (inputs, outputs) = (self.a.len() / self.rank, self.b.len() / self.rank);
+        self.down.fill(&self.a, [1, inputs]);
+        self.up.fill(&self.b, [1, outputs]);
+        if let Some([a, b]) = &mut self.rows {
+            a.fill(&self.a, [inputs, 1]);
+            b.fill(&self.b, [outputs, 1]);
+        }
+    }
+
+    /// The product of `z`, `[T, R]`, with B transposed.
+    fn out<'a>(&'a self, z: &'a [f32]) -> Term<'a> {
+        let right = match &self.rows {
+            Some([_, b]) => Right::packed(b),
+            None => Right::rows(&self.b, self.rank, self.b.len() / self.rank),
+        };
+        Term { left: Left::rows(z, self.rank), right }
+    }
+
+    /// The product of `dz`, `[T, R]`, with A.
+    fn input_gradient<'a>(&'a self, dz: &'a [f32]) -> Term<'a> {
+        let right = match &self.rows {
+            Some([a, _]) => Right::packed(a),
+            None => Right::rows(&self.a, self.rank, self.a.len() / self.rank),
+        };
+        Term { left: Left::rows(dz, self.rank), right }
     }
 }
 
@@ -96,11 +126,6 @@ impl<'a> Branch<'a> {
         let (left, right) = (Left::transposed(b, outputs), Right::rows(a, *rank, inputs));
         gemm(isa, outputs, &[Term { left, right }], Output::add(weight, inputs).scaled(self.scale));
     }
-
-    fn add_term(&self, dz: &'a [f32], inputs: usize) -> Term<'a> {
-        let rank = self.factors.rank;
-        Term { left: Left::rows(dz, rank), right: Right::rows(&self.factors.a, rank, inputs) }
-    }
 }
 
 /// `out` of `x`, whose rows are whole; `z` is what the backward needs.
@@ -111,17 +136,21 @@ pub(crate) fn forward(
     masked: &mut Buffer,
     out: Output<'_>,
 ) {
-    let rows = x.len() / linear.inputs();
-    let Some(branch) = branch else {
-        return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward(x, room)], out));
-    };
-    let Factors { rank, down, b, .. } = branch.factors;
-    z.resize(rows * rank);
-    let input = branch.input(x, masked);
-    let term = Term { left: Left::rows(input, linear.inputs()), right: Right::packed(down) };
-    gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
-    let up = Term { left: Left::rows(z, *rank), right: Right::rows(b, *rank, linear.outputs()) };
-    with_room(|[room, ..]| gemm(isa, rows, &[linear.forward(x, room), up], out));
+    let (rows, compute) = (x.len() / linear.inputs(), linear.compute());
+    with_rows(|words| {
+        let left = ready(isa, compute, (x, linear.inputs()), words);
+        let Some(branch) = branch else {
+            return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room)], out));
+        };
+        let Factors { rank, down, .. } = branch.factors;
+        z.resize(rows * rank);
+        let same = branch.dropout.is_none() && down.compute() == compute;
+        let input = if same { left } else { Left::rows(branch.input(x, masked), linear.inputs()) };
+        let term = Term { left: input, right: Right::packed(down) };
+        gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
+        let added = branch.factors.out(z);
+        with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room), added], out));
+    });
 }
 
 /// One of several projections of the same input, in the backward.
@@ -141,6 +170,8 @@ pub(crate) struct Backward<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     dz: [Buffer; 3],
+    /// The gradients by the outputs, as the products read them.
+    douts: [Buffer<u32>; 3],
     masked: Buffer,
 }
 
@@ -152,31 +183,37 @@ pub(crate) fn backward(
     scratch: &mut Scratch,
     dx: Option<&mut [f32]>,
 ) {
-    for (projection, dz) in projections.iter_mut().zip(&mut scratch.dz) {
-        let (inputs, outputs) = (projection.linear.inputs(), projection.linear.outputs());
+    let Scratch { dz, douts, masked } = scratch;
+    let mut lefts = Vec::with_capacity(projections.len());
+    for ((projection, dz), words) in projections.iter_mut().zip(&mut *dz).zip(douts) {
+        let linear = projection.linear;
+        let (inputs, outputs, compute) = (linear.inputs(), linear.outputs(), linear.compute());
         let rows = x.len() / inputs;
+        let left = ready(isa, compute, (projection.dout, outputs), words);
+        lefts.push(left);
         let Some((branch, pair)) = &mut projection.branch else { continue };
-        let rank = branch.factors.rank;
+        let Factors { rank, up, .. } = branch.factors;
         dz.resize(rows * rank);
-        let up = Right::packed(&branch.factors.up);
-        let term = Term { left: Left::rows(projection.dout, outputs), right: up };
-        gemm(isa, rows, &[term], Output::to(dz, rank).scaled(branch.scale));
+        let same = up.compute() == compute;
+        let dout = if same { left } else { Left::rows(projection.dout, outputs) };
+        let term = Term { left: dout, right: Right::packed(up) };
+        gemm(isa, rows, &[term], Output::to(dz, *rank).scaled(branch.scale));
         let dout = Right::rows(projection.dout, rows, outputs);
-        let term = Term { left: Left::transposed(projection.z, rank), right: dout };
-        gemm(isa, rank, &[term], Output::add(&mut pair.b, outputs));
-        let input = Right::rows(branch.input(x, &mut scratch.masked), rows, inputs);
-        let term = Term { left: Left::transposed(dz, rank), right: input };
-        gemm(isa, rank, &[term], Output::add(&mut pair.a, inputs));
+        let term = Term { left: Left::transposed(projection.z, *rank), right: dout };
+        gemm(isa, *rank, &[term], Output::add(&mut pair.b, outputs));
+        let input = Right::rows(branch.input(x, masked), rows, inputs);
+        let term = Term { left: Left::transposed(dz, *rank), right: input };
+        gemm(isa, *rank, &[term], Output::add(&mut pair.a, inputs));
     }
     let Some(dx) = dx else { return };
-    input_gradient(isa, &projections, scratch, dx);
+    input_gradient(isa, (&projections, &lefts), (dz, masked), dx);
 }
 
-/// The sum of `dout W + undrop(dz A)`.
+/// The sum of `dout W + undrop(dz A)`, where the `lefts` are the `dout` as the products read them.
 fn input_gradient(
     isa: Isa,
-    projections: &[Backward<'_>],
-    Scratch { dz, masked }: &mut Scratch,
+    (projections, lefts): (&[Backward<'_>], &[Left<'_>]),
+    (dz, masked): (&[Buffer; 3], &mut Buffer),
     dx: &mut [f32],
 ) {
     let Some(first) = projections.first() else { return };
@@ -184,22 +221,23 @@ fn input_gradient(
     let rows = dx.len() / inputs;
     with_room(|rooms| {
         let mut terms = Vec::with_capacity(2 * projections.len());
-        for ((projection, dz), room) in projections.iter().zip(&*dz).zip(rooms) {
-            terms.push(projection.linear.backward(projection.dout, room));
+        for (((projection, dout), dz), room) in projections.iter().zip(lefts).zip(dz).zip(rooms) {
+            terms.push(projection.linear.backward_of(*dout, room));
             if let Some((branch, _)) = &projection.branch
                 && branch.dropout.is_none()
             {
-                terms.push(branch.add_term(dz, inputs));
+                terms.push(branch.factors.input_gradient(dz));
             }
         }
         gemm(isa, rows, &terms, Output::to(dx, inputs));
     });
-    for (projection, dz) in projections.iter().zip(&*dz) {
+    for (projection, dz) in projections.iter().zip(dz) {
         if let Some((branch, _)) = &projection.branch
             && let Some(dropout) = branch.dropout
         {
             masked.resize(dx.len());
-            gemm(isa, rows, &[branch.add_term(dz, inputs)], Output::to(masked, inputs));
+            let term = branch.factors.input_gradient(dz);
+            gemm(isa, rows, &[term], Output::to(masked, inputs));
             dropout.backward(masked, dx);
         }
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Adapter, LoraConfig, Projection, factors_of_file, sites, transpose};
 use crate::config::ModelConfig;
 use crate::error::Error;
-use crate::kernels::Isa;
+use crate::kernels::{Compute, Isa};
 use crate::model::Model;
 use crate::quant::dequantise;
 use crate::safetensors as places;
@@ -130,7 +130,7 @@ impl Adapter {
     /// where they hold an adapter for another model or of another kind, [`Error::Option`] for an impossible rank, alpha
     /// or dropout.
     pub fn load(dir: &Path, model: &Model) -> Result<Self, Error> {
-        Self::read(dir, model.config(), model.isa())
+        Self::read(dir, model.config(), (model.isa(), model.compute()))
     }
 
     /// Reads an adapter from the folder `dir` for a model of this shape, which need not be in memory.
@@ -138,7 +138,7 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::load`].
     pub fn load_for(dir: &Path, config: &ModelConfig) -> Result<Self, Error> {
-        Self::read(dir, config, Isa::best())
+        Self::read(dir, config, (Isa::best(), Compute::F32))
     }
 
     /// Itself, as one whose base model is called `name` in its files.
@@ -147,7 +147,7 @@ impl Adapter {
         Self { base_model: name.to_owned(), ..self }
     }
 
-    fn read(dir: &Path, model: &ModelConfig, isa: Isa) -> Result<Self, Error> {
+    fn read(dir: &Path, model: &ModelConfig, runs: (Isa, Compute)) -> Result<Self, Error> {
         let fault = |source| Error::Adapter { path: dir.to_owned(), source };
         let written: Written = json(&dir.join(CONFIG))?;
         written.refuse_unsupported().map_err(fault)?;
@@ -165,7 +165,7 @@ impl Adapter {
             let a = checked(name('A'), a, [written.r, inputs]).map_err(fault)?;
             let b = checked(name('B'), b, [outputs, written.r]).map_err(fault)?;
             targets.push(projection);
-            loaded.push(Some(factors_of_file(isa, written.r, a, &b)));
+            loaded.push(Some(factors_of_file(runs, written.r, a, &b)));
         }
         if let Some(name) = tensors.into_keys().next() {
             return Err(fault(AdapterError::UnknownTensor(name)));

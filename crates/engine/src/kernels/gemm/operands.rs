@@ -5,23 +5,31 @@ use std::ops::Range;
 use crate::kernels::Compute;
 use crate::kernels::packed::{Packed, Panel};
 
-/// The left operand, `[M, K]`: the number at (m, k) is `data[m * row + k * column]`.
+/// The left operand, `[M, K]`: the number, or the pair of bf16, at (m, k) is `data[m * row + k * column]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left<'a> {
-    pub(super) data: &'a [f32],
+    pub(super) data: Source<'a>,
     pub(super) row: usize,
     pub(super) column: usize,
+}
+
+/// The numbers of a left operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    F32(&'a [f32]),
+    /// Pairs of bf16 along the depth.
+    Words(&'a [u32]),
 }
 
 impl<'a> Left<'a> {
     /// A row-major matrix whose rows are `stride` apart.
     pub(crate) fn rows(data: &'a [f32], stride: usize) -> Self {
-        Self { data, row: stride, column: 1 }
+        Self { data: Source::F32(data), row: stride, column: 1 }
     }
 
     /// The transpose of a row-major matrix whose rows are `stride` apart.
     pub(crate) fn transposed(data: &'a [f32], stride: usize) -> Self {
-        Self { data, row: 1, column: stride }
+        Self { data: Source::F32(data), row: 1, column: stride }
     }
 }
 
@@ -69,6 +77,7 @@ impl<'a> Right<'a> {
     }
 
     /// The first row of the panel that begins at column `first`, and the distance from row to row.
+    #[inline]
     pub(super) fn panel(&self, first: usize, width: usize) -> (Panel<'a>, usize) {
         match self.storage {
             Storage::Packed(matrix) => match matrix.panel(first / width) {

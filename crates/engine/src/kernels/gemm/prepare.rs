@@ -1,8 +1,8 @@
 //! Operands as the tiles read them: right ones in whole vectors, left ones in the type of the right.
 
-use super::operands::{Left, Right, Storage, Term};
+use super::operands::{Left, Right, Source, Storage, Term};
 use crate::kernels::packed::{Packed, Panel};
-use crate::kernels::{Compute, Isa, bf16};
+use crate::kernels::{Buffer, Compute, Isa, bf16};
 use crate::parallel;
 
 /// Words brought to bf16 in one piece of work.
@@ -19,17 +19,9 @@ pub(super) struct Operand<'a> {
     pub(super) right: Right<'a>,
 }
 
-/// The numbers of a left operand.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source<'a> {
-    F32(&'a [f32]),
-    /// Pairs of bf16 along the depth.
-    Words(&'a [u32]),
-}
-
 impl<'a> Operand<'a> {
     fn plain(Term { left, right }: &Term<'a>) -> Self {
-        Self { left: Source::F32(left.data), row: left.row, column: left.column, right: *right }
+        Self { left: left.data, row: left.row, column: left.column, right: *right }
     }
 
     /// The depth in 32-bit words.
@@ -77,6 +69,27 @@ impl<'a> Operand<'a> {
     }
 }
 
+/// Rows `width` long as products in the type of `compute` read them: where they lie, or brought to bf16 in `words`, once for
+/// several products.
+pub(crate) fn ready<'a>(
+    isa: Isa,
+    compute: Compute,
+    (data, width): (&'a [f32], usize),
+    words: &'a mut Buffer<u32>,
+) -> Left<'a> {
+    if compute == Compute::F32 {
+        return Left::rows(data, width);
+    }
+    let in_row = width.div_ceil(2);
+    words.resize(data.len() / width * in_row);
+    let rows = PIECE.div_ceil(in_row);
+    parallel::chunks_mut(words, rows * in_row, |index, to| {
+        let from = &data[index * rows * width..];
+        isa.run(bf16::Rows { from, stride: width, depth: width, to });
+    });
+    Left { data: Source::Words(words), row: in_row, column: 1 }
+}
+
 /// Calls `f` with the terms made ready; with `spread` over all threads.
 pub(super) fn prepared(
     isa: Isa,
@@ -86,7 +99,9 @@ pub(super) fn prepared(
     f: impl FnOnce(&[Operand<'_>]),
 ) {
     with_whole_vectors(isa, terms, |terms| {
-        let narrow = |term: &Term<'_>| term.right.compute() == Compute::Bf16;
+        let narrow = |term: &Term<'_>| {
+            term.right.compute() == Compute::Bf16 && matches!(term.left.data, Source::F32(_))
+        };
         let sizes = terms
             .iter()
             .map(|term| if narrow(term) { rows * term.right.depth.div_ceil(2) } else { 0 });
@@ -118,6 +133,7 @@ fn brought_to_bf16<'a>(
     spread: bool,
 ) -> Operand<'a> {
     let Term { left: Left { data, row, column }, right } = *term;
+    let Source::F32(data) = data else { unreachable!("what is in bf16 is not brought to it") };
     let depth = right.depth;
     assert!(column == 1 || row == 1, "neither rows nor columns of the left operand are whole");
     // Rows of words: those of the operand, or of its transpose, which is kept.

@@ -50,7 +50,7 @@ fn check(isa: Isa, dropout: Option<Dropout>) {
     }
     let linear = Linear::new(isa, Compute::F32, &weight, INPUTS);
     let reference = Reference { weight, mask };
-    let factors = Factors::new(isa, RANK, a.clone(), b.clone());
+    let factors = Factors::new(isa, Compute::F32, RANK, [a.clone(), b.clone()]);
     let branch = Branch { factors: &factors, scale: SCALE, dropout };
     let (mut z, mut masked) = (Buffer::default(), Buffer::default());
     let mut out = vec![0.0; ROWS * OUTPUTS];

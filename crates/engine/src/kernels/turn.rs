@@ -1,0 +1,206 @@
+//! Transposing: matrices that lie the other way into panels, and panels into those of the transpose.
+//!
+//! Worked off in blocks of as many rows and columns as a vector has lanes, which the registers turn; what is left at the
+//! edges is turned number by number.
+
+use super::bf16::pair;
+use super::buffer::Number;
+use super::isa::Kernel;
+use super::simd::Simd;
+
+/// Words of a block with the widest vectors.
+const BLOCK: usize = 16 * 16;
+
+/// A row-major matrix: its first number, how far its rows are apart, and how many rows and columns of it are meant.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) stride: usize,
+    pub(super) shape: [usize; 2],
+}
+
+/// `to[j][i] = from[i][j]`; the rows of `to` are `width` apart.
+pub(super) struct Turn<'a, T> {
+    pub(super) from: Matrix<'a, T>,
+    pub(super) to: &'a mut [T],
+    pub(super) width: usize,
+}
+
+impl<T: Number> Kernel for Turn<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        turn(simd, self.from, self.to, self.width);
+    }
+}
+
+/// As [`Turn`], brought to bf16: row `j` of `to` holds columns `2 j` and `2 j + 1` of `from`, an odd last one beside a 0.
+pub(super) struct TurnToPairs<'a> {
+    pub(super) from: Matrix<'a, f32>,
+    pub(super) to: &'a mut [u32],
+    pub(super) width: usize,
+}
+
+impl Kernel for TurnToPairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { from: Matrix { data, stride, shape: [rows, columns] }, to, width } = self;
+        let mut words = [0; BLOCK];
+        for row in (0..rows).step_by(S::LANES) {
+            let high = S::LANES.min(rows - row);
+            for column in (0..columns).step_by(2 * S::LANES) {
+                let wide = (2 * S::LANES).min(columns - column);
+                for (i, words) in words.chunks_exact_mut(S::LANES).take(high).enumerate() {
+                    let from = &data[(row + i) * stride + column..][..wide];
+                    if wide == 2 * S::LANES {
+                        let (first, second) = from.split_at(S::LANES);
+                        simd.store_narrow(words, simd.load(first), simd.load(second));
+                        continue;
+                    }
+                    for (word, numbers) in words.iter_mut().zip(from.chunks(2)) {
+                        *word = pair(numbers[0], numbers.get(1).copied().unwrap_or_default());
+                    }
+                }
+                let shape = [high, wide.div_ceil(2)];
+                let from = Matrix { data: &words[..], stride: S::LANES, shape };
+                turn(simd, from, &mut to[column / 2 * width + row..], width);
+            }
+        }
+    }
+}
+
+/// As [`Turn`] between pairs of bf16: rows `2 i` and `2 i + 1` of numbers lie in row `i` of words, here and there.
+pub(super) struct TurnPairs<'a> {
+    /// Its shape is in words.
+    pub(super) from: Matrix<'a, u32>,
+    pub(super) to: &'a mut [u32],
+    pub(super) width: usize,
+}
+
+impl Kernel for TurnPairs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { from: Matrix { data, stride, shape: [rows, columns] }, to, width } = self;
+        let mut words = [0; BLOCK];
+        for row in (0..rows).step_by(S::LANES) {
+            let high = S::LANES.min(rows - row);
+            for column in (0..columns).step_by(S::LANES) {
+                let wide = S::LANES.min(columns - column);
+                let data = &data[row * stride + column..];
+                if !wide.is_multiple_of(2) {
+                    words[wide * S::LANES..][..S::LANES].fill(0);
+                }
+                let from = Matrix { data, stride, shape: [high, wide] };
+                turn(simd, from, &mut words, S::LANES);
+                let to = to[column / 2 * width..].chunks_mut(width);
+                for (to, columns) in to.zip(words.chunks_exact(2 * S::LANES)).take(wide.div_ceil(2))
+                {
+                    let (first, second) = columns.split_at(S::LANES);
+                    let to = to[2 * row..][..2 * high].chunks_exact_mut(2);
+                    for ((to, first), second) in to.zip(first).zip(second) {
+                        to[0] = (first & 0xffff) | second << 16;
+                        to[1] = first >> 16 | (second & 0xffff_0000);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+#[expect(unsafe_code, reason = "whole blocks are turned in the registers")]
+fn turn<S: Simd, T: Number>(simd: S, from: Matrix<'_, T>, to: &mut [T], width: usize) {
+    const { assert!(size_of::<T>() == size_of::<u32>(), "blocks are of words") };
+    let Matrix { data, stride, shape: [rows, columns] } = from;
+    for row in (0..rows).step_by(S::LANES) {
+        for column in (0..columns).step_by(S::LANES) {
+            let (high, wide) = (S::LANES.min(rows - row), S::LANES.min(columns - column));
+            let from = &data[row * stride + column..];
+            let to = &mut to[column * width + row..];
+            if high == S::LANES && wide == S::LANES {
+                let from = &from[..(S::LANES - 1) * stride + S::LANES];
+                let to = &mut to[..(S::LANES - 1) * width + S::LANES];
+                // SAFETY: the slices reach from the first row's beginning to the last row's end and are borrowed apart;
+                // a `T` is a word, and every pattern of bits is one (`Number`).
+                unsafe {
+                    simd.turn_words(from.as_ptr().cast(), stride, to.as_mut_ptr().cast(), width);
+                }
+                continue;
+            }
+            for i in 0..high {
+                for j in 0..wide {
+                    to[j * width + i] = from[i * stride + j];
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+    use crate::layers::testing::numbers;
+
+    /// Whole blocks alone, and edges on every side.
+    const SHAPES: [[usize; 2]; 5] = [[32, 64], [16, 32], [37, 71], [3, 2], [1, 1]];
+
+    #[test]
+    fn every_number_changes_its_row_and_column_on_every_instruction_set() {
+        for isa in Isa::available() {
+            for [rows, columns] in SHAPES {
+                let (stride, width) = (columns + 3, rows + 5);
+                let data = numbers(rows * stride, 1);
+                let from = Matrix { data: &data[..], stride, shape: [rows, columns] };
+                let mut to = vec![0.0; columns * width];
+                isa.run(Turn { from, to: &mut to, width });
+                for i in 0..rows {
+                    for j in 0..columns {
+                        let (found, expected) = (to[j * width + i], data[i * stride + j]);
+                        assert_eq!(found.to_bits(), expected.to_bits(), "{}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_those_of_the_numbers_turned_one_by_one() {
+        for isa in Isa::available() {
+            for [rows, columns] in SHAPES {
+                let (stride, width) = (columns + 3, rows.next_multiple_of(2) + 4);
+                let data = numbers(rows * stride, 2);
+                let number = |i: usize, j: usize| {
+                    if i < rows && j < columns { data[i * stride + j] } else { 0.0 }
+                };
+                let from = Matrix { data: &data[..], stride, shape: [rows, columns] };
+                let words = columns.div_ceil(2);
+                let mut turned = vec![0; words * width];
+                isa.run(TurnToPairs { from, to: &mut turned, width });
+                for i in 0..rows {
+                    for j in 0..words {
+                        let expected = pair(number(i, 2 * j), number(i, 2 * j + 1));
+                        assert_eq!(turned[j * width + i], expected, "{} {i} {j}", isa.name());
+                    }
+                }
+                // And back: rows of words over pairs of `columns`, to rows over pairs of `rows`.
+                let from = Matrix { data: &turned[..], stride: width, shape: [words, rows] };
+                let back_width = 2 * words;
+                let mut back = vec![0; rows.div_ceil(2) * back_width];
+                isa.run(TurnPairs { from, to: &mut back, width: back_width });
+                for i in 0..rows.div_ceil(2) {
+                    for j in 0..columns {
+                        let expected = pair(number(2 * i, j), number(2 * i + 1, j));
+                        let found = back[i * back_width + j];
+                        assert_eq!(found, expected, "{} {i} {j}", isa.name());
+                    }
+                }
+            }
+        }
+    }
+}
