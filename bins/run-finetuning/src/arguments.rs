@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::sweep::Axis;
 
@@ -71,6 +71,9 @@ pub(crate) struct Common {
     /// How often a request that had no answer, or one that says to come back, is repeated.
     #[arg(long, value_name = "NUMBER", default_value_t = 5)]
     pub(crate) retries: u32,
+    /// How long to wait before the first repetition; the next waits are twice as long each, up to 8 seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = positive)]
+    pub(crate) retry_seconds: f64,
     /// Do not ask before spending money or deleting.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -80,6 +83,14 @@ pub(crate) struct Common {
     /// Log more (-v, -vv).
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+}
+
+/// From what a model learns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    #[default]
+    Supervised,
+    Dpo,
 }
 
 /// What to train, on what and how.
@@ -96,6 +107,13 @@ pub(crate) struct Train {
     /// Go on from a model that an earlier run made, with only those records that it was not trained on.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["base_model", "sweep"])]
     pub(crate) continue_from: Option<String>,
+    /// What the records are: `supervised`, examples of good answers, or `dpo`, pairs of a better and a worse answer.
+    #[arg(long, value_name = "METHOD", value_enum, default_value_t)]
+    pub(crate) method: Method,
+    /// How strongly `--method dpo` holds the model to the one it began as, above 0 and up to 2 [default: the service's
+    /// choice].
+    #[arg(long, value_name = "NUMBER", value_parser = beta)]
+    pub(crate) beta: Option<f64>,
     /// A word in the new model's id: up to 64 letters, digits, - and _; empty for none.
     #[arg(long, value_name = "WORD", default_value = "med-cot-v1", value_parser = suffix)]
     pub(crate) suffix: String,
@@ -112,13 +130,13 @@ pub(crate) struct Train {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i64).range(0..=2_147_483_647))]
     pub(crate) seed: Option<i64>,
     /// Train every combination and keep the best by validation loss, such as `epochs=1,2,3`; also `batch-size`,
-    /// `learning-rate-multiplier` and `seed`.
+    /// `learning-rate-multiplier`, `seed` and, with `--method dpo`, `beta`.
     #[arg(long, value_name = "SETTING=VALUES")]
     pub(crate) sweep: Vec<Axis>,
     /// The examples to train on.
     #[arg(long, value_name = "FILE", default_value = "medical_train.jsonl")]
     pub(crate) train: PathBuf,
-    /// The examples to measure on [default: `medical_valid.jsonl`, if it is there].
+    /// The examples to measure on [default: `medical_valid.jsonl`, if it is there; none with `--method dpo`].
     #[arg(long, value_name = "FILE")]
     pub(crate) valid: Option<PathBuf>,
     /// Send records in which identifiers of patients were found to a service all the same.
@@ -170,6 +188,13 @@ fn positive(text: &str) -> Result<f64, String> {
         Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
         _ => Err("not a number above 0".to_owned()),
     }
+}
+
+fn beta(text: &str) -> Result<f64, String> {
+    positive(text)
+        .ok()
+        .filter(|beta| *beta <= 2.0)
+        .ok_or_else(|| "not a number above 0 and up to 2".to_owned())
 }
 
 /// A number and its unit: `s`, `m`, `h` or `d`.

@@ -10,7 +10,7 @@ use ftjob::{Recipe, Timing};
 use tokens::{Day, PriceTable};
 use transport::{Endpoint, Retry, Settings};
 
-use crate::arguments::{Common, Train};
+use crate::arguments::{Common, Method, Train};
 use crate::price;
 use crate::sweep::Axis;
 
@@ -82,11 +82,16 @@ impl Config {
             Place::Service(endpoint) => service_model(&target.profile, endpoint, named)?,
         };
         let model = arguments.continue_from.clone().unwrap_or(model);
-        let looked_for = || Some(PathBuf::from(VALID)).filter(|path| path.exists());
+        let method = method(&arguments)?;
+        // What prepare-data leaves in the folder are examples, not pairs.
+        let is_supervised = method == ftjob::Method::Supervised;
+        let looked_for =
+            || Some(PathBuf::from(VALID)).filter(|path| is_supervised && path.exists());
         let watch = target.watch(arguments.poll_seconds, arguments.deadline, arguments.common.json);
         Ok(Self {
             target,
             recipe: Recipe {
+                method,
                 suffix: Some(arguments.suffix).filter(|suffix| !suffix.is_empty()),
                 seed: arguments.seed,
                 epochs: arguments.epochs,
@@ -139,8 +144,14 @@ impl Target {
             }
             Place::Service(Box::new(endpoint))
         };
+        let retry = Retry::default();
+        let first_delay = Duration::try_from_secs_f64(common.retry_seconds);
         let settings = Settings {
-            retry: Retry { attempts: common.retries.saturating_add(1), ..Retry::default() },
+            retry: Retry {
+                attempts: common.retries.saturating_add(1),
+                first_delay: first_delay.unwrap_or(Duration::MAX).min(retry.longest_delay),
+                ..retry
+            },
             certificates: connect::certificates(environment)?,
             ..Settings::default()
         };
@@ -181,6 +192,19 @@ impl Target {
             Place::Local { .. } => true,
             Place::Service(endpoint) => endpoint.is_loopback(),
         }
+    }
+}
+
+/// From what is learnt; a beta says something of pairs alone.
+fn method(arguments: &Train) -> Result<ftjob::Method, Failure> {
+    let beta = arguments.beta.is_some() || arguments.sweep.iter().any(Axis::is_of_preferences);
+    match arguments.method {
+        Method::Dpo => Ok(ftjob::Method::Preferences { beta: arguments.beta }),
+        Method::Supervised if beta => {
+            let error = anyhow!("beta: only preference tuning has one");
+            Err(Failure::new(Exit::Usage, error).hint("--method dpo trains on pairs of answers"))
+        }
+        Method::Supervised => Ok(ftjob::Method::Supervised),
     }
 }
 

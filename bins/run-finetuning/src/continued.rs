@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use cli::{Exit, Failure, Terminal};
-use dataset::{ChatReader, Limits};
+use ftjob::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::examples::Examples;
+use crate::examples::{Examples, reader};
 use crate::ledger;
 
 /// The file in a run's folder that names the contents it was trained on.
@@ -59,7 +59,7 @@ fn learnt(root: &Path, model: &str) -> anyhow::Result<HashSet<String>> {
 pub(crate) fn rest(
     root: &Path,
     model: &str,
-    train: &Path,
+    (train, method): (&Path, Method),
     terminal: &mut Terminal<'_>,
 ) -> Result<PathBuf, Failure> {
     let learnt = learnt(root, model).map_err(|error| Failure::new(Exit::Usage, error))?;
@@ -72,7 +72,7 @@ pub(crate) fn rest(
     let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     let (mut fresh, mut known) = (0_usize, 0_usize);
     let mut output = BufWriter::new(file.as_file_mut());
-    for checked in ChatReader::new(input, Limits::default()) {
+    for checked in reader(input, method) {
         let checked = checked.with_context(named).map_err(bad)?;
         let hash = checked.content_hash().map(|hash| hash.to_string());
         if hash.is_some_and(|hash| learnt.contains(&hash)) {

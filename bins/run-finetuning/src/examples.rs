@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use cli::Terminal;
 use dataset::{ChatReader, CheckedChat, ContentHash, Fault, Limits, content_text};
-use ftjob::LocalFile;
+use ftjob::{LocalFile, Method};
 use identifiers::Kind;
 use serde_json::Value;
 use template::Template;
@@ -51,11 +51,26 @@ pub(crate) struct Counter {
     pub(crate) limit: usize,
 }
 
+/// How a file of examples is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    pub(crate) counter: Option<&'a Counter>,
+    pub(crate) method: Method,
+}
+
+/// The reader of what `method` learns from.
+pub(crate) fn reader<R: Read>(input: R, method: Method) -> ChatReader<R> {
+    match method {
+        Method::Preferences { .. } => ChatReader::of_preferences(input, Limits::default()),
+        _ => ChatReader::new(input, Limits::default()),
+    }
+}
+
 impl Examples {
     /// Reads the file at `path` to its end; its words go to `words`.
     pub(crate) async fn read(
         path: &Path,
-        counter: Option<&Counter>,
+        reading: Reading<'_>,
         words: &mut Words,
         terminal: &Terminal<'_>,
     ) -> anyhow::Result<Self> {
@@ -63,7 +78,7 @@ impl Examples {
         let mut examples = Self {
             file,
             count: 0,
-            tokens: counter.map(|_| 0),
+            tokens: reading.counter.map(|_| 0),
             cut: None,
             oddities: BTreeMap::new(),
             contents: Vec::new(),
@@ -77,8 +92,8 @@ impl Examples {
         let bar = cli::bytes_progress(terminal, examples.file.bytes);
         bar.set_message("checking");
         let input = bar.wrap_read(File::open(path).with_context(named)?);
-        for checked in ChatReader::new(input, Limits::default()) {
-            examples.take(&checked.with_context(named)?, counter, words).with_context(named)?;
+        for checked in reader(input, reading.method) {
+            examples.take(&checked.with_context(named)?, reading, words).with_context(named)?;
         }
         bar.finish_and_clear();
         if examples.count == 0 {
@@ -90,21 +105,24 @@ impl Examples {
     fn take(
         &mut self,
         checked: &CheckedChat,
-        counter: Option<&Counter>,
+        reading: Reading<'_>,
         words: &mut Words,
     ) -> anyhow::Result<()> {
         let line = checked.place.line;
         for finding in &checked.findings {
             if !is_oddity(finding.fault) {
                 let message = finding.message.map(|index| format!(" in message {index}"));
-                bail!("line {line}: {}{}", finding.fault.code(), message.unwrap_or_default());
+                let message = message.unwrap_or_default();
+                let other = other_method(checked, finding.fault).unwrap_or_default();
+                bail!("line {line}: {}{message}{other}", finding.fault.code());
             }
             self.oddities.entry(finding.fault.code()).or_insert((0, line)).0 += 1;
         }
-        let messages = checked.value.as_ref().and_then(|value| value["messages"].as_array());
-        let messages = messages.context("no messages")?;
+        let messages = checked.messages();
+        let pairs = matches!(reading.method, Method::Preferences { .. });
         if self.count == 0 {
-            self.learn_form(messages);
+            // Of a pair the worse answer stands last.
+            self.learn_form(&messages[..messages.len() - usize::from(pairs)]);
         }
         self.count += 1;
         self.contents.extend(checked.content_hash());
@@ -116,14 +134,31 @@ impl Examples {
         for (_, text) in &texts {
             words.add(text);
         }
-        if let (Some(counter), Some(tokens)) = (counter, &mut self.tokens) {
-            let length = counter.count(&texts);
-            *tokens += length.min(counter.limit) as u64;
-            if length > counter.limit {
-                self.cut.get_or_insert((0, line)).0 += 1;
-            }
+        if let Some(counter) = reading.counter {
+            self.count_tokens(counter, &texts, (pairs, line));
         }
         Ok(())
+    }
+
+    /// Counts an example's tokens; a pair is read as its conversation with each of the answers.
+    fn count_tokens(
+        &mut self,
+        counter: &Counter,
+        texts: &[(&str, String)],
+        (pairs, line): (bool, u64),
+    ) {
+        let lengths = match texts.split_last() {
+            Some((worse, better)) if pairs => {
+                let conversation = &better[..better.len().saturating_sub(1)];
+                vec![counter.count(better), counter.count(conversation.iter().chain([worse]))]
+            }
+            _ => vec![counter.count(texts)],
+        };
+        let within = lengths.iter().map(|length| (*length).min(counter.limit) as u64);
+        *self.tokens.get_or_insert(0) += within.sum::<u64>();
+        if lengths.iter().any(|length| *length > counter.limit) {
+            self.cut.get_or_insert((0, line)).0 += 1;
+        }
     }
 
     fn look_for_identifiers(&mut self, texts: &[(&str, String)], line: u64) {
@@ -141,10 +176,10 @@ impl Examples {
     }
 
     /// Takes from the first example how the model is to be asked.
-    fn learn_form(&mut self, messages: &[Value]) {
+    fn learn_form(&mut self, messages: &[&Value]) {
         let system = messages.iter().find(|message| message["role"] == "system");
-        self.system_prompt = system.map(content_text).unwrap_or_default();
-        let answer = messages.last().map(content_text).unwrap_or_default();
+        self.system_prompt = system.map(|system| content_text(system)).unwrap_or_default();
+        let answer = messages.last().map(|last| content_text(last)).unwrap_or_default();
         let marked = [Template::Headed, Template::Think];
         let template = marked.into_iter().find(|marked| marked.split(&answer).reasoning.is_some());
         self.template = template.unwrap_or(Template::Plain);
@@ -154,6 +189,20 @@ impl Examples {
     pub(crate) fn shared_with(&self, other: &Self) -> usize {
         let own: HashSet<&ContentHash> = self.contents.iter().collect();
         other.contents.iter().filter(|content| own.contains(content)).count()
+    }
+}
+
+/// What to do about a line that another way of training reads.
+fn other_method(checked: &CheckedChat, fault: Fault) -> Option<&'static str> {
+    let has = |key: &str| checked.value.as_ref().is_some_and(|value| value.get(key).is_some());
+    match fault {
+        Fault::MissingMessagesList if has("preferred_output") => {
+            Some("; pairs of answers are trained on with --method dpo")
+        }
+        Fault::MissingInput if has("messages") => {
+            Some("; examples of good answers are trained on without --method dpo")
+        }
+        _ => None,
     }
 }
 
@@ -182,8 +231,8 @@ fn check_lines(path: &Path) -> anyhow::Result<()> {
 }
 
 impl Counter {
-    fn count(&self, texts: &[(&str, String)]) -> usize {
-        let turns = texts.iter().map(|(role, text)| (*role, text.as_str()));
+    fn count<'a>(&self, texts: impl IntoIterator<Item = &'a (&'a str, String)>) -> usize {
+        let turns = texts.into_iter().map(|(role, text)| (*role, text.as_str()));
         self.constants.count(&self.encoding, turns).total
     }
 }

@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::anyhow;
 use cli::{Environment, Exit, Failure, Terminal};
 use connect::Service;
-use ftjob::{Client, Recipe};
+use ftjob::{Client, Method, Recipe};
 use wire::JobId;
 
 use crate::arguments::Train;
 use crate::config::Target;
 use crate::display::Display;
-use crate::examples::Examples;
+use crate::examples::{Examples, Reading};
 use crate::explain;
 use crate::job::Run;
 use crate::ledger::{Entry, Ledger, Subject};
@@ -100,6 +100,7 @@ fn adopted(
         base_model_named: arguments.base_model.clone(),
         data_dir: arguments.common.data_dir.clone(),
         files: Vec::new(),
+        preferences: false,
         sweep: None,
         continued_from: None,
         origin: None,
@@ -111,13 +112,16 @@ fn adopted(
 }
 
 /// The words of the run's files, where they are still there as they were.
-async fn words(entry: &Entry, terminal: &Terminal<'_>) -> Option<Words> {
+pub(crate) async fn words(entry: &Entry, terminal: &Terminal<'_>) -> Option<Words> {
     if entry.files.is_empty() {
         return None;
     }
+    let method =
+        if entry.preferences { Method::Preferences { beta: None } } else { Method::Supervised };
     let mut words = Words::for_bytes(entry.files.iter().map(|file| file.bytes).sum());
     for file in &entry.files {
-        let read = Examples::read(&file.path, None, &mut words, terminal).await.ok()?;
+        let reading = Reading { counter: None, method };
+        let read = Examples::read(&file.path, reading, &mut words, terminal).await.ok()?;
         if read.file.sha256 != file.sha256 {
             return None;
         }

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::anyhow;
 use cli::{Exit, Failure, Terminal};
 use connect::Profile;
-use ftjob::{Client, Error, Recipe};
+use ftjob::{Client, Error, Method, Recipe};
 use tokens::Day;
 
 use crate::config::{Config, Target};
-use crate::examples::{Counter, Examples};
+use crate::examples::{Counter, Examples, Reading};
 use crate::explain;
 use crate::words::Words;
 
@@ -35,11 +35,14 @@ impl Files {
         let paths = std::iter::once(train).chain(config.valid.as_deref());
         let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let mut words = Words::for_bytes(paths.map(size).sum());
-        let read = Examples::read(train, counter, &mut words, terminal).await;
+        let reading = Reading { counter, method: config.recipe.method };
+        let read = Examples::read(train, reading, &mut words, terminal).await;
+        let bad_file = |error, path: &Path| bad_file(error, path, config.recipe.method);
         let train = read.map_err(|error| bad_file(error, train))?;
         let valid = match &config.valid {
             Some(path) => {
-                let read = Examples::read(path, None, &mut words, terminal).await;
+                let reading = Reading { counter: None, ..reading };
+                let read = Examples::read(path, reading, &mut words, terminal).await;
                 Some(read.map_err(|error| bad_file(error, path))?)
             }
             None => None,
@@ -85,9 +88,11 @@ impl Files {
     }
 }
 
-fn bad_file(error: anyhow::Error, path: &Path) -> Failure {
+fn bad_file(error: anyhow::Error, path: &Path, method: Method) -> Failure {
     let failure = Failure::new(Exit::BadData, error);
-    if path.exists() {
+    if matches!(method, Method::Preferences { .. }) {
+        failure.hint("each line is a pair: {\"input\": {\"messages\": [..]}, \"preferred_output\": [one message], \"non_preferred_output\": [one message]}")
+    } else if path.exists() {
         failure
             .hint(format!("prepare-data check {} names everything that is wrong", path.display()))
     } else {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use cli::{Exit, Failure, Terminal};
 use connect::Service;
-use ftjob::{Client, Finished, LocalFile, Recipe};
+use ftjob::{Client, Finished, LocalFile, Method, Recipe};
 
 use crate::config::{Config, Place, Target};
 use crate::display::{Display, json_line};
@@ -320,11 +320,16 @@ impl Done {
 
 /// What a recipe of a sweep sets, in a few words.
 fn settings(recipe: &Recipe) -> String {
+    let beta = match recipe.method {
+        Method::Preferences { beta } => beta,
+        _ => None,
+    };
     let set = [
         recipe.epochs.map(|value| format!("epochs={value}")),
         recipe.batch_size.map(|value| format!("batch-size={value}")),
         recipe.learning_rate_multiplier.map(|value| format!("learning-rate-multiplier={value}")),
         recipe.seed.map(|value| format!("seed={value}")),
+        beta.map(|value| format!("beta={value}")),
     ];
     set.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ftjob::Recipe;
+use ftjob::{Method, Recipe};
 
 /// More combinations than this are a mistake rather than a wish.
 pub(crate) const MOST: usize = 32;
@@ -20,6 +20,7 @@ enum Setting {
     BatchSize,
     LearningRateMultiplier,
     Seed,
+    Beta,
 }
 
 impl FromStr for Axis {
@@ -32,6 +33,7 @@ impl FromStr for Axis {
             "batch-size" => (Setting::BatchSize, [1.0, 256.0], true),
             "learning-rate-multiplier" => (Setting::LearningRateMultiplier, [1e-6, 1000.0], false),
             "seed" => (Setting::Seed, [0.0, 2_147_483_647.0], true),
+            "beta" => (Setting::Beta, [1e-6, 2.0], false),
             _ => return Err(format!("`{name}` cannot be swept")),
         };
         let read = |text: &str| {
@@ -48,6 +50,13 @@ impl FromStr for Axis {
             }
         }
         Ok(Self { name, values: kept })
+    }
+}
+
+impl Axis {
+    /// Whether only preference tuning has this setting.
+    pub(crate) fn is_of_preferences(&self) -> bool {
+        self.name == Setting::Beta
     }
 }
 
@@ -74,6 +83,7 @@ impl Setting {
             Self::BatchSize => recipe.batch_size = Some(value as u32),
             Self::LearningRateMultiplier => recipe.learning_rate_multiplier = Some(value),
             Self::Seed => recipe.seed = Some(value as i64),
+            Self::Beta => recipe.method = Method::Preferences { beta: Some(value) },
         }
         recipe
     }
@@ -127,6 +137,7 @@ mod tests {
             "epochs=1.5",
             "epochs=51",
             "seed=-1",
+            "beta=2.1",
             "batch-size=300",
             "mood=1",
             "learning-rate-multiplier=0",

@@ -5,36 +5,51 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use dataset::{ChatReader, Limits, content_text};
+use dataset::{CheckedChat, content_text};
 use engine::{ChatMessage, ChatTemplate, Tokenizer, Weights};
+use ftjob::Method;
 use indicatif::HumanDuration;
 use serde_json::Value;
 
-use crate::examples::Examples;
+use crate::examples::{Examples, reader};
 use crate::ledger::Planned;
 
 /// So many examples are tokenised; the rest is taken to be like them.
 const SAMPLE: usize = 64;
 
 /// What training on `train` will take with the base model at `base`, in words with the arithmetic.
-pub(crate) fn estimate(base: &Path, train: &Examples, epochs: u32) -> anyhow::Result<String> {
+pub(crate) fn estimate(
+    base: &Path,
+    (train, method): (&Examples, Method),
+    epochs: u32,
+) -> anyhow::Result<String> {
     let weights = Weights::open(base)?;
     let tokenizer = Tokenizer::of(&weights)?;
     let template = ChatTemplate::of(&weights, &tokenizer)?;
     let (mut examples, mut tokens) = (0_usize, 0_usize);
     let path = &train.file.path;
     let input = File::open(path).with_context(|| path.display().to_string())?;
-    for checked in ChatReader::new(input, Limits::default()).take(SAMPLE) {
-        let value = checked?.value.unwrap_or_default();
-        let messages = value["messages"].as_array().map_or(&[][..], Vec::as_slice);
-        let messages: Vec<ChatMessage> = messages.iter().map(message).collect();
-        let text = template.render(&messages, false)?;
-        tokens += tokenizer.encode_with_special(&text).len();
+    for checked in reader(input, method).take(SAMPLE) {
+        for messages in sequences(&checked?, method) {
+            let text = template.render(&messages, false)?;
+            tokens += tokenizer.encode_with_special(&text).len();
+        }
         examples += 1;
     }
     let all = tokens as f64 * train.count as f64 / examples.max(1) as f64;
     let rate = engine::rate::training_tokens_per_second(weights.config());
     Ok(told(&Planned { tokens: rounded(all), epochs, usd: None }, rate))
+}
+
+/// What is read of an example: its messages; of a pair its conversation with each of the answers.
+fn sequences(checked: &CheckedChat, method: Method) -> Vec<Vec<ChatMessage>> {
+    let messages: Vec<ChatMessage> = checked.messages().into_iter().map(message).collect();
+    match (method, messages.as_slice()) {
+        (Method::Preferences { .. }, [conversation @ .., better, worse]) => [better, worse]
+            .map(|answer| [conversation, std::slice::from_ref(answer)].concat())
+            .to_vec(),
+        _ => vec![messages],
+    }
 }
 
 fn message(message: &Value) -> ChatMessage {

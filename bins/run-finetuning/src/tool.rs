@@ -76,7 +76,10 @@ fn train(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     }
     recipes.iter().try_for_each(|recipe| preflight::check_settings(&target.profile, recipe))?;
     let train = match &config.continue_from {
-        Some(model) => continued::rest(&config.runs_dir, model, &config.train, terminal)?,
+        Some(model) => {
+            let train = (config.train.as_path(), config.recipe.method);
+            continued::rest(&config.runs_dir, model, train, terminal)?
+        }
         None => config.train.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -167,6 +170,7 @@ fn subject(config: &Config, files: &Files, found: &Found, sweep: Option<String>)
         base_model_named: named,
         data_dir,
         files: files.all().iter().map(sent).collect(),
+        preferences: config.recipe.method != ftjob::Method::Supervised,
         sweep,
         continued_from: config.continue_from.clone(),
         origin: Some(origin(&files.train)),
@@ -217,7 +221,8 @@ fn tell_time(
     if epochs == 0 {
         return Ok(());
     }
-    match crate::time::estimate(&base.path, &files.train, epochs) {
+    let method = tasks.first().map(|task| task.recipe.method).unwrap_or_default();
+    match crate::time::estimate(&base.path, (&files.train, method), epochs) {
         Ok(told) => writeln!(terminal.err, "{told}"),
         Err(error) => writeln!(terminal.err, "how long it takes is not known ({error:#})"),
     }

@@ -260,6 +260,53 @@ fn a_sweep_trains_every_combination_once_and_keeps_the_best() {
 }
 
 #[test]
+fn pairs_of_answers_are_checked_and_trained_on_with_their_beta() {
+    let bench = Bench::new();
+    let answer = |text: String| json!([{"role": "assistant", "content": text}]);
+    let pair = |index: usize| {
+        json!({"input": {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": format!("Question {index}?")}]},
+            "preferred_output": answer(format!("Rest {index}.")), "non_preferred_output": answer(format!("Run {index}."))})
+    };
+    let write = |name: &str, pairs: &[Value]| {
+        let lines: Vec<String> = pairs.iter().map(|pair| pair.to_string() + "\n").collect();
+        fs::write(bench.path(name), lines.concat()).unwrap();
+    };
+    let mut pairs: Vec<Value> = (0..12).map(pair).collect();
+    write("train.jsonl", &pairs);
+    bench.train(&[]).ended(
+        3,
+        &["line 1: missing_messages_list; pairs of answers are trained on with --method dpo"],
+    );
+    let dpo = ["--method", "dpo", "--beta", "0.2", "--epochs", "2"];
+    bench.train(&dpo).ended(0, &["12 examples to train on, 0 to measure on"]);
+    let held = bench.service.held();
+    let method = json!({"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 2, "beta": 0.2}}});
+    assert_eq!(held.jobs[0].request()["method"], method);
+    drop(held);
+    let saved: Value =
+        serde_json::from_slice(&fs::read(bench.path("model.json")).unwrap()).unwrap();
+    assert_eq!(saved["system_prompt"], "Be brief.");
+
+    bench
+        .train(&["--method", "dpo", "--sweep", "beta=0.1,0.3"])
+        .ended(0, &["sweep, 2 of 2: beta=0.3"]);
+    assert_eq!(bench.service.held().jobs.len(), 3);
+    bench.train(&["--sweep", "beta=0.1,0.3"]).ended(2, &["beta: only preference tuning has one"]);
+    bench.train(&["--beta", "0.1"]).ended(2, &["only preference tuning has one"]);
+    bench
+        .train(&["--method", "dpo", "--beta", "3"])
+        .ended(2, &["not a number above 0 and up to 2"]);
+
+    pairs[6]["non_preferred_output"] = pairs[6]["preferred_output"].clone();
+    write("train.jsonl", &pairs);
+    bench.train(&["--method", "dpo"]).ended(3, &["line 7: same_outputs", "each line is a pair"]);
+    bench.write("train.jsonl", 0..12);
+    bench
+        .train(&["--method", "dpo"])
+        .ended(3, &["line 1: missing_input; examples of good answers"]);
+}
+
+#[test]
 fn training_goes_on_from_a_model_with_the_records_that_are_new_to_it() {
     let bench = Bench::new();
     bench.train(&[]).ended(0, &[]);

@@ -1,6 +1,7 @@
 //! Chat examples that somebody else wrote, checked as a fine-tuning service reads them.
 
 mod correct;
+mod preference;
 
 use std::io::Read;
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::json::JsonReader;
 use crate::{ContentHash, Error, Limits, Place, Reason};
 pub use correct::correct_chat;
+pub use preference::check_preference;
 
 /// What is wrong with a chat example.
 ///
@@ -40,6 +42,12 @@ pub enum Fault {
     NothingToLearn,
     /// A call of a tool lacks its id or function, or a tool's answer lacks the id of its call.
     WrongToolCall,
+    /// A pair of answers has no `input` with messages.
+    MissingInput,
+    /// An answer of a pair is missing, or is not one message of the assistant.
+    WrongOutput,
+    /// The two answers of a pair are the same.
+    SameOutputs,
     /// The example has a key that the service does not know.
     UnrecognizedKey,
     /// A text holds a character that stands for a lost one, or a control character.
@@ -65,6 +73,9 @@ impl Fault {
             Self::WrongWeight => "wrong_weight",
             Self::NothingToLearn => "nothing_to_learn",
             Self::WrongToolCall => "wrong_tool_call",
+            Self::MissingInput => "missing_input",
+            Self::WrongOutput => "wrong_output",
+            Self::SameOutputs => "same_outputs",
             Self::UnrecognizedKey => "unrecognized_key",
             Self::LostCharacter => "lost_character",
             Self::SpecialTokenText => "special_token_text",
@@ -95,12 +106,20 @@ pub struct CheckedChat {
 
 /// An iterator over the chat examples of JSON lines or of a JSON array, which holds one of them at a time.
 #[derive(Debug)]
-pub struct ChatReader<R>(JsonReader<R>);
+pub struct ChatReader<R> {
+    entries: JsonReader<R>,
+    check: fn(&Value) -> Vec<Finding>,
+}
 
 impl<R: Read> ChatReader<R> {
     /// A reader of `input`, compressed or not.
     pub fn new(input: R, limits: Limits) -> Self {
-        Self(JsonReader::new(input, limits))
+        Self { entries: JsonReader::new(input, limits), check: check_chat }
+    }
+
+    /// A reader of pairs of answers, as preference tuning takes them.
+    pub fn of_preferences(input: R, limits: Limits) -> Self {
+        Self { check: check_preference, ..Self::new(input, limits) }
     }
 }
 
@@ -108,14 +127,15 @@ impl<R: Read> Iterator for ChatReader<R> {
     type Item = Result<CheckedChat, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let check = self.check;
         let checked = |(place, found)| match found {
-            Ok(value) => CheckedChat { place, findings: check_chat(&value), value: Some(value) },
+            Ok(value) => CheckedChat { place, findings: check(&value), value: Some(value) },
             Err(reason) => {
                 let finding = Finding { fault: Fault::Unreadable(reason), message: None };
                 CheckedChat { place, findings: vec![finding], value: None }
             }
         };
-        self.0.next().map(|entry| entry.map(checked))
+        self.entries.next().map(|entry| entry.map(checked))
     }
 }
 
@@ -146,8 +166,20 @@ const SPECIAL: [&str; 7] = [
 impl CheckedChat {
     /// A name for the chat's messages, wherever they stand: the first 16 bytes of the SHA-256 of their JSON text.
     pub fn content_hash(&self) -> Option<ContentHash> {
-        let messages = self.value.as_ref()?.get("messages")?;
-        Some(ContentHash::of(&[&messages.to_string()]))
+        let value = self.value.as_ref()?;
+        match value.get("messages") {
+            Some(messages) => Some(ContentHash::of(&[&messages.to_string()])),
+            None => preference::content_hash(value),
+        }
+    }
+
+    /// Its messages; of a pair those of the conversation, the preferred answer, then the other.
+    pub fn messages(&self) -> Vec<&Value> {
+        let Some(value) = &self.value else { return Vec::new() };
+        match value["messages"].as_array() {
+            Some(messages) => messages.iter().collect(),
+            None => preference::messages(value),
+        }
     }
 }
 

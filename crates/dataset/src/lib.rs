@@ -47,7 +47,8 @@ mod spool;
 mod output;
 
 pub use crate::chat::{
-    ChatReader, CheckedChat, Fault, Finding, check_chat, content_text, correct_chat,
+    ChatReader, CheckedChat, Fault, Finding, check_chat, check_preference, content_text,
+    correct_chat,
 };
 pub use crate::decode::Compression;
 pub use crate::error::Error;

@@ -47,5 +47,5 @@ pub use journal::{Journal, Step, Unrecorded};
 pub use key::RunKey;
 pub use local_file::LocalFile;
 pub use parts::{PartialUpload, WHOLE_BYTES};
-pub use spec::{JobSpec, Recipe};
+pub use spec::{JobSpec, Method, Recipe};
 pub use upload::Uploaded;

@@ -117,6 +117,9 @@ pub(crate) struct Entry {
     pub(crate) valid_loss: Option<f64>,
     #[serde(default)]
     pub(crate) best: Option<Best>,
+    /// Whether the files hold pairs of answers.
+    #[serde(default)]
+    pub(crate) preferences: bool,
     /// The sweep that the run is one of.
     #[serde(default)]
     pub(crate) sweep: Option<String>,
@@ -140,6 +143,7 @@ pub(crate) struct Subject {
     pub(crate) base_model_named: Option<String>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) files: Vec<SentFile>,
+    pub(crate) preferences: bool,
     pub(crate) sweep: Option<String>,
     pub(crate) continued_from: Option<String>,
     pub(crate) origin: Option<Origin>,
@@ -169,6 +173,7 @@ impl Entry {
             seconds: None,
             valid_loss: None,
             best: None,
+            preferences: subject.preferences,
             sweep: subject.sweep,
             continued_from: subject.continued_from,
             origin: subject.origin,

@@ -21,6 +21,7 @@ fn subject(what: &str) -> Subject {
         base_model_named: None,
         data_dir: None,
         files: vec![file],
+        preferences: false,
         sweep: None,
         continued_from: None,
         origin: None,
