@@ -58,6 +58,13 @@ fn hint(error: &Error) -> Option<String> {
     }
 }
 
+/// Whether a cause of the failure says so.
+fn is_because_of(error: &transport::Error, words: &str) -> bool {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |cause| cause.source())
+        .any(|cause| cause.to_string().contains(words))
+}
+
 fn service_hint(error: &transport::Error) -> Option<String> {
     let text = match error.status() {
         Some(401) => {
@@ -71,6 +78,12 @@ fn service_hint(error: &transport::Error) -> Option<String> {
             "there is no money or allowance left at the service"
         }
         Some(429) => "the service asks to come back later; the same command goes on",
+        None if is_because_of(error, "tunnel error") => {
+            "the proxy that HTTPS_PROXY names lets nothing through; NO_PROXY names hosts that are reached without it"
+        }
+        None if is_because_of(error, "certificate") => {
+            "this machine does not trust the service's certificate; SSL_CERT_FILE names a file of certificates to trust, such as a company's own"
+        }
         None if matches!(error, transport::Error::Unreachable { .. }) => {
             "is the service's address right (--base-url, OPENAI_BASE_URL)? --provider local needs none"
         }

@@ -88,14 +88,19 @@ fn address(
     Ok(if address.ends_with(end) { address.to_owned() } else { format!("{address}{end}") })
 }
 
-/// The certificates to trust beside the system's: those in the file that `SSL_CERT_FILE` names.
+/// The variables that name a file of certificates in PEM for one program or another, the first that is set taken.
+const BUNDLES: [&str; 3] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
+/// The certificates to trust beside the system's: those in the file that `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` or
+/// `CURL_CA_BUNDLE` names.
 ///
 /// # Errors
 ///
 /// [`Exit::Usage`] when the file cannot be read.
 pub fn certificates(environment: &Environment) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(path) = environment.get("SSL_CERT_FILE") else { return Ok(None) };
-    let read = std::fs::read(path).with_context(|| format!("SSL_CERT_FILE: {path}"));
+    let set = BUNDLES.iter().find_map(|name| Some((name, environment.get(name)?)));
+    let Some((name, path)) = set else { return Ok(None) };
+    let read = std::fs::read(path).with_context(|| format!("{name}: {path}"));
     Ok(Some(read.or_exit(Exit::Usage)?))
 }
 
