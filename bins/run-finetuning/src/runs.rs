@@ -7,15 +7,16 @@ use cli::{Environment, Exit, Failure, Terminal};
 use connect::Service;
 use ftjob::Client;
 use serde_json::json;
-use wire::{FileId, Job, JobId};
+use wire::{Event, FileId, Job, JobId};
 
 use crate::arguments::{Command, Common, Which};
 use crate::config::Target;
-use crate::display::{self, event_json, event_line, json_line, one_line};
-use crate::explain;
+use crate::display::{event_json, event_line, json_line, one_line};
 use crate::ledger::{self, Entry, Stage};
 use crate::price::asked;
 use crate::service::{self, LOCAL};
+use crate::words::Words;
+use crate::{explain, follow};
 
 /// What a person means by a name.
 #[derive(Debug)]
@@ -194,11 +195,18 @@ fn at(
         let watch = target.watch(None, None, common.json);
         let client = Client::new(service.client(), watch.timing)
             .with_dialect(target.profile.dialect.clone());
-        let done = ask(&client, &job, act, common.json, terminal).await;
+        let told = ask(&client, &job, act).await;
         service.stop().await?;
-        let job = done?;
-        if let (Some(job), Meant::Run(folder, _)) = (job, &meant) {
-            note_status(&common.runs_dir, folder, &job);
+        let words = match (&told, &meant) {
+            (Err(_) | Ok(Told::Events(_)), Meant::Run(_, entry)) => {
+                follow::words(entry, terminal).await
+            }
+            _ => None,
+        };
+        let told = told.map_err(|error| explain::failure(error, words.as_ref()))?;
+        show_told(&told, words.as_ref(), common.json, terminal)?;
+        if let (Told::Job(job), Meant::Run(folder, _)) = (&told, &meant) {
+            note_status(&common.runs_dir, folder, job);
         }
         Ok(())
     })
@@ -233,39 +241,53 @@ fn note_status(root: &Path, folder: &Path, job: &Job) {
     }
 }
 
-async fn ask(
-    client: &Client,
-    id: &JobId,
-    act: Act,
+/// What a service tells of a job.
+enum Told {
+    Job(Box<Job>),
+    Events(Vec<Event>),
+}
+
+async fn ask(client: &Client, id: &JobId, act: Act) -> Result<Told, ftjob::Error> {
+    let job = match act {
+        Act::Events => return Ok(Told::Events(client.events(id).await?)),
+        Act::Show => client.job(id).await?,
+        Act::Cancel => client.cancel(id).await?,
+        Act::Pause => client.pause(id).await?,
+        Act::Resume => client.resume(id).await?,
+    };
+    Ok(Told::Job(Box::new(job)))
+}
+
+/// Shows what was told without what it repeats of `words`.
+fn show_told(
+    told: &Told,
+    words: Option<&Words>,
     json: bool,
     terminal: &mut Terminal<'_>,
-) -> Result<Option<Job>, Failure> {
-    let told = match act {
-        Act::Events => {
-            let events = client.events(id).await.map_err(|error| explain::failure(error, None))?;
-            for event in &events {
-                let words = one_line(&event.message);
+) -> std::io::Result<()> {
+    match told {
+        Told::Events(events) => {
+            for event in events {
+                let said = one_line(&event.message);
+                let said = words.map_or_else(|| said.clone(), |words| words.cleaned(&said));
                 if json {
-                    json_line(&event_json(event, &words), terminal);
+                    json_line(&event_json(event, &said), terminal);
                 } else {
-                    writeln!(terminal.out, "{}", event_line(event, &words))?;
+                    writeln!(terminal.out, "{}", event_line(event, &said))?;
                 }
             }
-            return Ok(None);
+            Ok(())
         }
-        Act::Show => client.job(id).await,
-        Act::Cancel => client.cancel(id).await,
-        Act::Pause => client.pause(id).await,
-        Act::Resume => client.resume(id).await,
-    };
-    let job = told.map_err(|error| explain::failure(error, None))?;
-    if json {
-        let line = json!({"type": "status", "job": id, "status": job.status, "model": job.fine_tuned_model});
-        json_line(&line, terminal);
-    } else {
-        writeln!(terminal.out, "the job {id} is {}", display::one_line(job.status.as_str()))?;
+        Told::Job(job) if json => {
+            let (id, model) = (&job.id, &job.fine_tuned_model);
+            let line = json!({"type": "status", "job": id, "status": job.status, "model": model});
+            json_line(&line, terminal);
+            Ok(())
+        }
+        Told::Job(job) => {
+            writeln!(terminal.out, "the job {} is {}", job.id, one_line(job.status.as_str()))
+        }
     }
-    Ok(Some(job))
 }
 
 fn show_entry(

@@ -32,6 +32,7 @@ const SHARE: u64 = 20;
 const TRIES: u64 = 12;
 const PLANTED: &str = "Mrs Okafor from Plantville coughs since her parrot died";
 const KEY: &str = "sk-planted-0123456789";
+const HEADER: &str = "gateway-planted-token";
 
 fn write(folder: &Path, name: &str, from: usize, rows: usize) {
     let row = |index: usize| json!({"messages": [{"role": "user", "content": format!("{PLANTED}, {index} days ago. What now?")}, {"role": "assistant", "content": format!("Rest {index}.")}]});
@@ -40,20 +41,22 @@ fn write(folder: &Path, name: &str, from: usize, rows: usize) {
     fs::write(folder.join(name), rows.concat()).unwrap();
 }
 
-fn command(folder: &Path, address: std::net::SocketAddr) -> Command {
+fn command(folder: &Path, base_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_run-finetuning"));
     // All waiting is as fast as the polls, so a killed request has 15 polls to arrive before a second job is asked for:
     // 0.15 s instead of 15, which a busy machine still keeps.
     command
         .args([
             "--base-url",
-            &format!("http://{address}/v1"),
+            base_url,
             "--base-model",
             "base",
             "--poll-seconds",
             "0.01",
             "--retries",
             "1",
+            "--retry-seconds",
+            "0.01",
             "-vv",
         ])
         .current_dir(folder)
@@ -74,14 +77,21 @@ struct Story {
 }
 
 /// Runs the command until it succeeds.
-fn until_done(folder: &Path, proxy: &Proxy, chance: &mut Seeded, story: &mut Story) -> Output {
+fn until_done(
+    command: &mut dyn FnMut() -> Command,
+    proxy: &Proxy,
+    chance: &mut Seeded,
+    story: &mut Story,
+) -> Output {
     loop {
         story.starts += 1;
         assert!(story.starts < TRIES + 3, "it does not come to its end: {}", story.printed);
         if story.starts > TRIES {
             proxy.heal();
         }
-        let mut child = command(folder, proxy.address).spawn().unwrap();
+        let mut command = command();
+        let folder = command.get_current_dir().unwrap().to_owned();
+        let mut child = command.spawn().unwrap();
         if story.starts <= TRIES && chance.below(3) > 0 {
             std::thread::sleep(Duration::from_micros(chance.below(120_000)));
             if child.try_wait().unwrap().is_none() {
@@ -129,7 +139,9 @@ fn one(seed: u64, runtime: &tokio::runtime::Runtime) -> Story {
     write(folder.path(), "medical_train.jsonl", 0, 12);
     write(folder.path(), "medical_valid.jsonl", 100, 5);
     let mut story = Story::default();
-    let output = until_done(folder.path(), &proxy, &mut chance, &mut story);
+    let base_url = format!("http://{}/v1", proxy.address);
+    let mut command = || command(folder.path(), &base_url);
+    let output = until_done(&mut command, &proxy, &mut chance, &mut story);
 
     let held = service.held();
     assert_eq!(held.jobs.len(), 1, "seed {seed}: {}", story.printed);
@@ -221,45 +233,64 @@ fn takes_at_most_minutes_a_thousand_runs_in_four_parts_4() {
     all(1750..2000);
 }
 
-#[test]
-fn a_patients_words_and_the_key_are_in_nothing_that_is_printed_or_kept() {
+/// Everything that is said and kept while a service repeats a patient's words and the secrets in all its answers, at the
+/// verbosity `log`, over faults by `seed` in `share` of a hundred requests.
+fn said_and_kept(seed: u64, share: u64, log: &str) -> String {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    for (seed, share) in [(1, 0), (2, 30), (3, 30), (4, 30)] {
-        let quirks = Quirks { keeps_metadata: true, filters: true, pace: 7 };
-        let (service, proxy) = runtime.block_on(async {
-            let service = Service::start(quirks).await.unwrap();
-            let proxy = Proxy::start(service.address, seed, share).await.unwrap();
-            (service, proxy)
-        });
-        service.held().echo = format!("line 3 \"{PLANTED}\" key {KEY}");
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), "medical_train.jsonl", 0, 12);
-        let mut story = Story::default();
-        until_done(folder.path(), &proxy, &mut Seeded::new(seed), &mut story);
-        // A service that refuses, and repeats words while it does.
-        write(folder.path(), "medical_train.jsonl", 50, 12);
-        for (path, body) in [("no-such-place", ""), ("v1", "")] {
-            let mut broken = command(folder.path(), proxy.address);
-            broken.args(
-                [
-                    "--base-url",
-                    &format!("http://{}/{path}", proxy.address),
-                    "--suffix",
-                    "other",
-                    body,
-                ]
-                .iter()
-                .filter(|text| !text.is_empty()),
-            );
-            story.printed += &String::from_utf8_lossy(&broken.output().unwrap().stderr);
-        }
-        let mut kept = story.printed.clone();
-        for file in files(&folder.path().join(".medtune")) {
-            kept += &String::from_utf8_lossy(&fs::read(file).unwrap());
-        }
-        assert!(kept.contains("ftjob-1") && kept.contains("e3"), "{kept}");
-        for planted in ["Okafor", "Plantville", "parrot", KEY] {
-            let line = kept.lines().find(|line| line.contains(planted));
+    let quirks = Quirks { keeps_metadata: true, filters: true, pace: 7 };
+    let (service, proxy) = runtime.block_on(async {
+        let service = Service::start(quirks).await.unwrap();
+        let proxy = Proxy::start(service.address, seed, share).await.unwrap();
+        (service, proxy)
+    });
+    service.held().echo = format!("line 3 \"{PLANTED}\" key {KEY} and {HEADER}");
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "medical_train.jsonl", 0, 12);
+    let at = |path: &str| {
+        let mut command = command(folder.path(), &format!("http://{}/{path}", proxy.address));
+        command.env("OPENAI_CUSTOM_HEADERS", format!("x-gateway: {HEADER}"));
+        command.env("MEDTUNE_LOG", log).env("RUST_LOG", "trace");
+        command
+    };
+    let mut story = Story::default();
+    until_done(&mut || at("v1"), &proxy, &mut Seeded::new(seed), &mut story);
+    let mut said = story.printed;
+    let mut say = |command: &mut Command, more: &[&str]| {
+        let output = command.args(more).output().unwrap();
+        said += &String::from_utf8_lossy(&output.stdout);
+        said += &String::from_utf8_lossy(&output.stderr);
+    };
+    let plain = || {
+        let mut plain = Command::new(env!("CARGO_BIN_EXE_run-finetuning"));
+        plain.current_dir(folder.path()).env_clear().env("OPENAI_API_KEY", KEY);
+        plain.env("OPENAI_CUSTOM_HEADERS", format!("x-gateway: {HEADER}"));
+        plain.env("MEDTUNE_LOG", log).stdin(Stdio::null());
+        plain
+    };
+    for act in [&["events"][..], &["events", "--json"], &["cancel"], &["show"], &["list", "--json"]]
+    {
+        say(&mut plain(), act);
+    }
+    // A service that refuses, and repeats words while it does.
+    write(folder.path(), "medical_train.jsonl", 50, 12);
+    say(&mut at("no-such-place"), &["--suffix", "other"]);
+    say(&mut at("v1"), &["--suffix", "other", "--json"]);
+    for file in files(&folder.path().join(".medtune")) {
+        said += &String::from_utf8_lossy(&fs::read(file).unwrap());
+    }
+    said
+}
+
+#[test]
+fn a_patients_words_and_the_secrets_are_in_nothing_that_is_said_or_kept() {
+    // The target that prints whole answers is asked for by name: it stays silent.
+    let loudest = "trace,async_openai=trace,async_openai::error=trace,reqwest=trace,hyper=trace";
+    for (seed, share, log) in [(1, 0, loudest), (2, 30, loudest), (3, 30, "debug"), (4, 30, "info")]
+    {
+        let said = said_and_kept(seed, share, log);
+        assert!(said.contains("ftjob-1") && said.contains("e3"), "{said}");
+        for planted in ["Okafor", "Plantville", "parrot", KEY, HEADER] {
+            let line = said.lines().find(|line| line.contains(planted));
             assert_eq!(line, None, "seed {seed}");
         }
     }
