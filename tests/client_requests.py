@@ -1,9 +1,9 @@
-"""Every request of `run-finetuning` held against OpenAI's own description, by the mock that its SDKs are tested with.
+"""Every request of `run-finetuning` and `ask` held against OpenAI's own description, by the mock that its SDKs are tested with.
 
 A proxy stands between the client and `serve`. It passes each request on to the server, which answers the client, and gives the
 same bytes to `@stdy/cli`, which knows the description and says whether the request is valid. Usage:
 
-    client_requests.py MOCK_URL SERVER_URL RUN_FINETUNING BASE_MODEL_PATH
+    client_requests.py MOCK_URL SERVER_URL FOLDER_OF_THE_TOOLS BASE_MODEL
 """
 
 import http.client
@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-MOCK, SERVER, TOOL, MODEL = sys.argv[1:5]
+MOCK, SERVER, TOOLS, MODEL = sys.argv[1:5]
 seen, invalid = Counter(), []
 HOP = {"host", "connection", "transfer-encoding", "content-length"}
 
@@ -69,8 +69,8 @@ def main():
             row = lambda n: {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": f"Answer {n}."}]}
             (Path(folder) / name).write_text("".join(json.dumps(row(n)) + "\n" for n in rows))
 
-        def tool(*arguments, code=0):
-            done = subprocess.run([TOOL, *arguments], cwd=folder, env={"OPENAI_API_KEY": "any"}, capture_output=True, text=True, timeout=300)
+        def tool(*arguments, code=0, name="run-finetuning"):
+            done = subprocess.run([f"{TOOLS}/{name}", *arguments], cwd=folder, env={"OPENAI_API_KEY": "any"}, capture_output=True, text=True, timeout=300)
             assert done.returncode == code, (arguments, done.returncode, done.stderr)
             return done.stdout.strip()
 
@@ -81,6 +81,10 @@ def main():
         everything = ["--epochs", "2", "--batch-size", "4", "--learning-rate-multiplier", "2", "--seed", "7"]
         model = tool(*train, *everything)
         assert model.startswith("ft:"), model
+        for how in [["--max-tokens", "3"], ["--max-tokens", "3", "--json"]]:
+            tool("Why?", *how, name="ask")
+        (Path(folder) / "questions.jsonl").write_text('{"id": "a", "question": "Why?"}\n')
+        tool("--many", "questions.jsonl", "--output", "answers.jsonl", "--max-tokens", "3", name="ask")
         tool("events")
         write("more.jsonl", range(200, 230))
         tool(*train, "--train", "more.jsonl", "--in-parts", "--epochs", "40", "--batch-size", "1", "--suffix", "", "--detach")

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Every request of run-finetuning, held against OpenAI's description by the mock @stdy/cli; see client_requests.py.
+# Every request of run-finetuning and ask, held against OpenAI's description by the mock @stdy/cli; see client_requests.py.
+# Then every call of the client's library at the mock itself, which refuses what is not as described.
 # Needs npm, which fetches the mock into target/, and the description: client_requests.sh [openai-openapi.yaml]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 description=$(realpath "${1:-../shared/openai-openapi.yaml}")
 base_model=tests/golden/tiny-llama
 
-cargo build --quiet --package serve --package run-finetuning
+cargo build --quiet --package serve --package run-finetuning --package ask --package medtune-tests --bins
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 folder=$(mktemp -d)
 trap 'kill "${mock:-0}" "${server:-0}" 2>/dev/null || true; rm -rf "$folder"' EXIT
@@ -25,4 +26,5 @@ for _ in $(seq 100); do
   fi
   sleep 0.2
 done
-python3 tests/client_requests.py "http://127.0.0.1:$mock_port" "http://127.0.0.1:$server_port/v1" "$target/debug/run-finetuning" tiny-llama
+python3 tests/client_requests.py "http://127.0.0.1:$mock_port" "http://127.0.0.1:$server_port/v1" "$target/debug" tiny-llama
+"$target/debug/conformance" "http://127.0.0.1:$mock_port" --client --mock --jobs --model gpt-4.1-mini

@@ -16,6 +16,7 @@ use std::pin::Pin;
 pub use service::{Fault, Target};
 
 use service::Service;
+pub(crate) use service::rows;
 
 /// The outcome of one case.
 #[derive(Debug)]

@@ -1,11 +1,13 @@
-//! Judges any server of the dialect: `cargo run -p medtune-tests --bin conformance -- URL [--model M] [--jobs]`.
+//! Judges any server of the dialect: `cargo run -p medtune-tests --bin conformance -- URL [--model M] [--jobs]`,
+//! and with `--client` what our own client does there.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Environment, Exit, Failure, Terminal};
-use medtune_tests::conformance::{self, Target};
+use medtune_tests::client::{self, Expect};
+use medtune_tests::conformance::{self, Outcome, Target};
 
 /// Ask a server of OpenAI's dialect for everything that it must do, and tell what it does not.
 #[derive(Debug, Parser)]
@@ -19,6 +21,12 @@ struct Arguments {
     /// Run fine-tuning jobs too, which cost money at a paid service
     #[arg(long)]
     jobs: bool,
+    /// Run the client's half: every call of this project's own client at the server
+    #[arg(long, requires = "model")]
+    client: bool,
+    /// The server makes its answers up, as a mock does: judge requests and the shape of answers alone
+    #[arg(long, requires = "client")]
+    mock: bool,
 }
 
 fn main() -> ExitCode {
@@ -49,11 +57,19 @@ fn judge(
     };
     let mut told = Ok(());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcomes = runtime.block_on(conformance::run(&target, arguments.jobs, &mut |outcome| {
+    let mut tell = |outcome: &Outcome| {
         if told.is_ok() {
             told = writeln!(terminal.out, "{outcome}");
         }
-    }))?;
+    };
+    let outcomes = runtime.block_on(async {
+        if arguments.client {
+            let expect = if arguments.mock { Expect::Words } else { Expect::Deeds };
+            client::run(&target, (arguments.jobs, expect), &mut tell).await
+        } else {
+            conformance::run(&target, arguments.jobs, &mut tell).await
+        }
+    })?;
     told?;
     Ok(outcomes.iter().all(|outcome| outcome.fault.is_none()))
 }

@@ -210,7 +210,7 @@ pub(super) fn shape(value: &Value, fields: &[(&str, &str)]) -> Result<(), Fault>
 }
 
 /// `count` rows to train on.
-pub(super) fn rows(count: usize) -> String {
+pub(crate) fn rows(count: usize) -> String {
     let row = |index: usize| {
         json!({"messages": [
             {"role": "system", "content": "You answer in one short sentence."},
