@@ -1,7 +1,8 @@
-//! How fast the engine trains: one `AdamW` step on one sequence, loss on its second half, rank 16 on all projections.
+//! How fast the engine trains: `AdamW` steps on one sequence or several alike, loss on the second half, rank 16 on all
+//! projections.
 //!
 //! `cargo run --package medtune-benches --bin engine-training -- MODEL [--compute f32|bf16|auto] [--isa NAME] [--json]
-//! [--keep-quantised] [--memory MB] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With `--json` one line a length.
+//! [--keep-quantised] [--memory MB] [--batch N] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With `--json` one line a length.
 //! The engine is optimised in every profile, so the development profile measures the same code as the release.
 
 use std::io::Write as _;
@@ -18,6 +19,8 @@ struct Config {
     options: LoadOptions,
     json: bool,
     steps: usize,
+    /// Sequences in a step.
+    batch: usize,
     /// Megabytes that training may hold.
     memory: Option<usize>,
     lengths: Vec<usize>,
@@ -25,6 +28,7 @@ struct Config {
 
 /// What one length took.
 struct Measured {
+    /// Of a step.
     tokens: usize,
     /// Seconds of each step after the first, rising.
     seconds: Vec<f64>,
@@ -69,6 +73,7 @@ impl Config {
             options: LoadOptions::default(),
             json: false,
             steps: 6,
+            batch: 1,
             memory: None,
             lengths: Vec::new(),
         };
@@ -78,6 +83,7 @@ impl Config {
                 "--json" => config.json = true,
                 "--keep-quantised" => config.options.keep_quantised = true,
                 "--memory" => config.memory = Some(value()?.parse()?),
+                "--batch" => config.batch = value()?.parse()?,
                 "--steps" => config.steps = value()?.parse()?,
                 "--isa" => {
                     let name = value()?;
@@ -111,10 +117,10 @@ fn measure(model: &Arc<Model>, tokens: usize, config: &Config) -> Result<Measure
             .collect::<Result<_, _>>()?,
         weights: (0..tokens).map(|place| if place < tokens / 2 { 0.0 } else { 1.0 }).collect(),
     };
-    let options =
-        TrainOptions { epochs: config.steps + 1, batch_size: 1, ..TrainOptions::default() };
-    let lora = LoraConfig::default();
-    let mut trainer = Trainer::new(Arc::clone(model), &lora, options, vec![example], Vec::new())?;
+    let (epochs, batch_size) = (config.steps + 1, config.batch);
+    let options = TrainOptions { epochs, batch_size, ..TrainOptions::default() };
+    let (lora, examples) = (LoraConfig::default(), vec![example; batch_size]);
+    let mut trainer = Trainer::new(Arc::clone(model), &lora, options, examples, Vec::new())?;
     if let Some(megabytes) = config.memory {
         trainer.limit_memory(megabytes << 20);
     }
@@ -126,6 +132,7 @@ fn measure(model: &Arc<Model>, tokens: usize, config: &Config) -> Result<Measure
     }
     let cpu = (cpu_seconds()? - cpu) / seconds.len() as f64;
     seconds.sort_by(f64::total_cmp);
+    let tokens = tokens * batch_size;
     Ok(Measured { tokens, seconds, cpu, loss, peak_megabytes: peak_megabytes()? })
 }
 

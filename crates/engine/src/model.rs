@@ -147,7 +147,8 @@ impl Model {
         dropout: Option<u64>,
     ) -> Pass<'a> {
         let (isa, compute) = (self.isa, self.compute);
-        Pass { isa, compute, config: &self.config, rope: &self.rope, adapter, dropout }
+        let (config, rope) = (&self.config, &self.rope);
+        Pass { isa, compute, config, rope, adapter, dropout, lengths: &[] }
     }
 
     /// The residual that the first block reads, `[T, C]`.

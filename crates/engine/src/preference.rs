@@ -177,7 +177,8 @@ impl Preferences {
             let reference = self.reference(model, *index, one)?;
             let Preference { preferred, rejected } = &self.pairs[*index];
             let mask = |side| key(&[seed[0], seed[1], *index as u64, side]);
-            let mut step = Step { adapter, gradients: &mut *gradients, scale: 1.0, dropout: 0 };
+            let gradients = &mut *gradients;
+            let mut step = Step { adapter, gradients, scale: 1.0, dropout: 0, lengths: &[] };
             step.dropout = mask(0);
             let first = model.begin(&step, preferred, one)?;
             step.dropout = mask(1);

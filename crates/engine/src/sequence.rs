@@ -1,4 +1,4 @@
-//! One example through the whole model: its loss, and the gradients of that by an adapter.
+//! One example through the whole model, or several side by side: the loss, and the gradients of that by an adapter.
 
 use crate::error::Error;
 use crate::example::Example;
@@ -35,6 +35,25 @@ pub(crate) struct Step<'a> {
     pub(crate) scale: f32,
     /// The key of the masks of this pass.
     pub(crate) dropout: u64,
+    /// The tokens of each of several examples that [`joined`] put one after another; empty for one alone.
+    pub(crate) lengths: &'a [usize],
+}
+
+/// Examples one after another as one, to be worked off together by their lengths: none sees another.
+///
+/// No loss is lost: that of a sequence's first token counts nowhere.
+pub(crate) fn joined<'a>(examples: impl Iterator<Item = &'a Example>) -> (Example, Vec<usize>) {
+    let (mut all, mut lengths) = (Example { tokens: Vec::new(), weights: Vec::new() }, Vec::new());
+    for example in examples {
+        let first = all.tokens.len();
+        all.tokens.extend_from_slice(&example.tokens);
+        all.weights.extend_from_slice(&example.weights);
+        if let Some(weight) = all.weights.get_mut(first) {
+            *weight = 0.0;
+        }
+        lengths.push(example.tokens.len());
+    }
+    (all, lengths)
 }
 
 /// What a forward leaves for its backward, beside what is in the workspace.
@@ -90,10 +109,13 @@ impl Model {
         tapes.resize_with(tapes.len().max(1), Tape::default);
         x.resize(example.tokens.len() * self.config().hidden);
         self.embed(&example.tokens, x);
-        for block in self.blocks() {
+        let rows = with_loss(example);
+        let (last, others) = self.blocks().split_last().expect("a model has blocks");
+        for block in others {
             block.forward(&pass, x, &mut tapes[0], scratch);
         }
-        let gathered = self.gather(example, x);
+        last.forward_rows(&pass, (&mut *x, &rows[..]), &mut tapes[0], scratch);
+        let gathered = self.gathered(example, rows, x);
         Ok(head::loss(self.isa(), self.head(), gathered.rows(), None, logits))
     }
 
@@ -118,6 +140,7 @@ impl Model {
     ) -> Result<Pending, Error> {
         self.check(example)?;
         let pass = self.pass(Some(step.adapter), Some(step.dropout));
+        let pass = Pass { lengths: step.lengths, ..pass };
         let recomputed = workspace.recomputed(&pass, example.tokens.len());
         let Workspace { tapes, inputs, scratch, x, logits, .. } = workspace;
         let kept = self.blocks().len() - recomputed;
@@ -125,15 +148,21 @@ impl Model {
         inputs.resize_with(recomputed, Buffer::default);
         x.resize(example.tokens.len() * self.config().hidden);
         self.embed(&example.tokens, x);
+        let rows = with_loss(example);
         for (index, block) in self.blocks().iter().enumerate() {
             let place = index.checked_sub(recomputed);
             if place.is_none() {
                 inputs[index].resize(x.len());
                 inputs[index].copy_from_slice(x);
             }
-            block.forward(&pass, x, &mut tapes[place.unwrap_or(kept)], scratch);
+            let tape = &mut tapes[place.unwrap_or(kept)];
+            if index + 1 == self.blocks().len() {
+                block.forward_rows(&pass, (&mut *x, &rows[..]), tape, scratch);
+            } else {
+                block.forward(&pass, x, tape, scratch);
+            }
         }
-        let gathered = self.gather(example, x);
+        let gathered = self.gathered(example, rows, x);
         let mut dnormed = vec![0.0; gathered.x.len()];
         let gradient = Gradient { dx: &mut dnormed, scale: step.scale };
         let sums = head::loss(self.isa(), self.head(), gathered.rows(), Some(gradient), logits);
@@ -151,24 +180,33 @@ impl Model {
         workspace: &mut Workspace,
     ) {
         let pass = self.pass(Some(step.adapter), Some(step.dropout));
+        let pass = Pass { lengths: step.lengths, ..pass };
         let Workspace { tapes, inputs, scratch, x, dx, .. } = workspace;
-        dx.resize(x.len());
-        dx.fill(0.0);
-        let hidden = self.config().hidden;
-        for (row, drow) in pending.rows.iter().zip(pending.drows.chunks_exact(hidden)) {
-            for (dx, drow) in dx[row * hidden..(row + 1) * hidden].iter_mut().zip(drow) {
-                *dx = factor * drow;
-            }
+        dx.resize(pending.drows.len());
+        for (dx, drow) in dx.iter_mut().zip(&pending.drows) {
+            *dx = factor * drow;
         }
         let kept = self.blocks().len() - inputs.len();
         for (index, block) in self.blocks().iter().enumerate().rev() {
             let place = index.checked_sub(inputs.len());
+            let last = index + 1 == self.blocks().len();
             if place.is_none() {
+                x.resize(inputs[index].len());
                 x.copy_from_slice(&inputs[index]);
-                block.forward(&pass, x, &mut tapes[kept], scratch);
+                if last {
+                    let kept = &mut tapes[kept];
+                    block.forward_rows(&pass, (&mut *x, &pending.rows[..]), kept, scratch);
+                } else {
+                    block.forward(&pass, x, &mut tapes[kept], scratch);
+                }
             }
             let tape = &tapes[place.unwrap_or(kept)];
-            block.backward(&pass, (&mut *dx, step.gradients), tape, scratch);
+            if last {
+                let gradients = (&mut *dx, &pending.rows[..], &mut *step.gradients);
+                block.backward_rows(&pass, gradients, tape, scratch);
+            } else {
+                block.backward(&pass, (&mut *dx, step.gradients), tape, scratch);
+            }
         }
     }
 
@@ -216,18 +254,9 @@ impl Model {
         }
     }
 
-    /// The rows whose next token carries loss, out of the last block's residual.
-    fn gather(&self, example: &Example, residual: &[f32]) -> Gathered {
-        let hidden = self.config().hidden;
-        let rows: Vec<usize> = (1..example.tokens.len())
-            .filter(|next| example.weights[*next] > 0.0)
-            .map(|next| next - 1)
-            .collect();
-        let x: Vec<f32> = rows
-            .iter()
-            .flat_map(|row| &residual[row * hidden..(row + 1) * hidden])
-            .copied()
-            .collect();
+    /// The rows with loss and the last block's residual of them, as the head needs them.
+    fn gathered(&self, example: &Example, rows: Vec<usize>, residual: &[f32]) -> Gathered {
+        let x = residual.to_vec();
         let mut normed = vec![0.0; x.len()];
         self.norm().forward(self.isa(), &x, &mut normed);
         Gathered {
@@ -238,6 +267,12 @@ impl Model {
             normed,
         }
     }
+}
+
+/// The rows whose next token carries loss.
+fn with_loss(example: &Example) -> Vec<usize> {
+    let next = (1..example.tokens.len()).filter(|next| example.weights[*next] > 0.0);
+    next.map(|next| next - 1).collect()
 }
 
 impl Gathered {

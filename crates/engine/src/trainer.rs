@@ -219,7 +219,7 @@ impl Trainer {
     /// takes; the results are the same to the bit, at up to a third more time. It holds for the steps that follow.
     pub fn limit_memory(&mut self, bytes: usize) {
         let sequences = self.train.sequences_at_once();
-        let longest = self.train.longest();
+        let longest = self.train.longest(self.options.batch_size);
         let fixed = self.model.training_bytes(longest)
             // Weights, their packed copies, gradients and both moments.
             + 6 * size_of::<f32>() * self.adapter.parameter_count();

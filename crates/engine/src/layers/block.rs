@@ -3,6 +3,8 @@
 //! Shapes: x, dx `[T, C]`. Source: `LlamaDecoderLayer` in Transformers. The tape keeps what the backward cannot cheaply make
 //! again: both residuals, q, k, v after their rotation, the attention's output, gate and up.
 
+mod rows;
+
 use std::ops::Range;
 
 use crate::config::ModelConfig;
@@ -15,10 +17,7 @@ use crate::layers::rope::{Rope, Turn};
 use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
-use crate::parallel;
-
-/// Numbers copied in one piece of work.
-const PIECE: usize = 1 << 15;
+use rows::{copy, gather, part, part_mut, scatter};
 
 /// The frozen weights of a block.
 #[derive(Debug)]
@@ -50,12 +49,25 @@ pub(crate) struct Pass<'a> {
     pub(crate) adapter: Option<&'a Adapter>,
     /// The key of this pass's masks, when training.
     pub(crate) dropout: Option<u64>,
+    /// How many tokens each sequence has, where several lie one after another; else empty.
+    pub(crate) lengths: &'a [usize],
 }
 
 impl<'a> Pass<'a> {
     /// The branch beside a projection of a block.
     pub(crate) fn branch(&self, layer: usize, projection: Projection) -> Option<Branch<'a>> {
         self.adapter?.branch(layer, projection, self.dropout)
+    }
+
+    /// The tokens of each sequence, of all that there are.
+    fn sequences(&self, tokens: usize) -> Vec<Range<usize>> {
+        let mut first = 0;
+        let lengths = if self.lengths.is_empty() { &[tokens][..] } else { self.lengths };
+        let sequences = lengths.iter().map(|length| {
+            first += length;
+            first - length..first
+        });
+        sequences.collect()
     }
 
     fn attention(&self, tokens: usize) -> Attention {
@@ -133,29 +145,48 @@ impl Block {
         tape: &mut Tape,
         scratch: &mut Scratch,
     ) {
-        let tokens = x.len() / pass.config.hidden;
+        self.begin(pass, x, tape, scratch);
+        self.end(pass, x, tape, scratch);
+    }
+
+    /// As [`Block::forward`] where only some rows go on, which are then all of `x`: in the last block, those with loss.
+    pub(crate) fn forward_rows(
+        &self,
+        pass: &Pass<'_>,
+        (x, rows): (&mut Buffer, &[usize]),
+        tape: &mut Tape,
+        scratch: &mut Scratch,
+    ) {
+        self.begin(pass, x, tape, scratch);
+        let ModelConfig { hidden, .. } = *pass.config;
+        gather(&mut tape.attended, rows, pass.config.query_size(), &mut scratch.rows[0]);
+        gather(x, rows, hidden, &mut scratch.rows[0]);
+        self.end(pass, x, tape, scratch);
+    }
+
+    /// All that looks at other rows.
+    fn begin(&self, pass: &Pass<'_>, x: &[f32], tape: &mut Tape, scratch: &mut Scratch) {
         copy(x, &mut tape.x);
         scratch.normed.resize(x.len());
         self.attention_norm.forward(pass.isa, x, &mut scratch.normed);
-        self.attend(pass, 0..tokens, tape, scratch);
+        self.attend(pass, x.len() / pass.config.hidden, tape, scratch);
+    }
+
+    /// What each row goes through for itself.
+    fn end(&self, pass: &Pass<'_>, x: &mut [f32], tape: &mut Tape, scratch: &mut Scratch) {
         let [.., z_output, _, _, _] = &mut tape.z;
         let branch = [z_output, &mut scratch.masked];
         let out = Output::add(x, pass.config.hidden);
         self.project(pass, (Projection::Output, &tape.attended), branch, out);
         copy(x, &mut tape.middle);
+        scratch.normed.resize(x.len());
         self.mlp_norm.forward(pass.isa, x, &mut scratch.normed);
         self.mlp(pass, x, tape, scratch);
     }
 
     /// Projects the normed residual to heads and attends.
-    fn attend(
-        &self,
-        pass: &Pass<'_>,
-        positions: Range<usize>,
-        tape: &mut Tape,
-        scratch: &mut Scratch,
-    ) {
-        let (isa, tokens) = (pass.isa, positions.len());
+    fn attend(&self, pass: &Pass<'_>, tokens: usize, tape: &mut Tape, scratch: &mut Scratch) {
+        let (runs, sequences) = ((pass.isa, pass.rope), pass.sequences(tokens));
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
         for (projection, ((heads, z), unnormed)) in projections.into_iter().zip(kept) {
@@ -166,14 +197,19 @@ impl Block {
             let out = Output::to(rows, width);
             self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
             let split = &self.splits[projection.index()];
-            split.forward((isa, pass.rope), [rows, unnormed], positions.clone(), heads);
+            split.forward_each(runs, [rows, unnormed], &sequences, heads);
         }
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
-        let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
-        pass.attention(tokens).forward(qkv, &mut scratch.packs, out);
         tape.attended.resize(out.len());
-        pass.rope.to_rows(out, Turn::Not, tokens, &mut tape.attended);
+        for sequence in sequences {
+            let attention = pass.attention(sequence.len());
+            let qkv = tape.qkv.each_ref().map(|heads| part(heads, &sequence, tokens));
+            let out = part_mut(out, &sequence, tokens);
+            attention.forward(qkv, &mut scratch.packs, out);
+            let attended = part_mut(&mut tape.attended, &sequence, tokens);
+            pass.rope.to_rows(out, Turn::Not, sequence.len(), attended);
+        }
     }
 
     /// Adds the MLP of the normed residual to `x`.
@@ -205,12 +241,29 @@ impl Block {
         tape: &Tape,
         scratch: &mut Scratch,
     ) {
-        let gradients = gradients.layer(self.layer);
-        scratch.normed.resize(dx.len());
-        scratch.dnormed.resize(dx.len());
-        let [q, k, v, o, gate, up, down] = gradients;
+        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
         self.mlp_backward(pass, (dx, [gate, up, down]), tape, scratch);
-        self.attention_backward(pass, (dx, [q, k, v, o]), tape, scratch);
+        self.output_backward(pass, (&*dx, o), tape, scratch);
+        self.attention_backward(pass, (dx, [q, k, v]), tape, scratch);
+    }
+
+    /// As [`Block::backward`] after [`Block::forward_rows`]: `dx` has those rows before, and all after it.
+    pub(crate) fn backward_rows(
+        &self,
+        pass: &Pass<'_>,
+        (dx, rows, gradients): (&mut Buffer, &[usize], &mut Gradients),
+        tape: &Tape,
+        scratch: &mut Scratch,
+    ) {
+        let ModelConfig { hidden, .. } = *pass.config;
+        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
+        self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
+        self.output_backward(pass, (&dx[..], o), tape, scratch);
+        let [dattended, spare, _] = &mut scratch.rows;
+        let tokens = tape.x.len() / hidden;
+        scatter(dattended, rows, tokens * pass.config.query_size(), spare);
+        scatter(dx, rows, tokens * hidden, spare);
+        self.attention_backward(pass, (&mut dx[..], [q, k, v]), tape, scratch);
     }
 
     fn mlp_backward(
@@ -221,6 +274,8 @@ impl Block {
         Scratch { normed, inner, dnormed, backward, .. }: &mut Scratch,
     ) {
         let isa = pass.isa;
+        normed.resize(dx.len());
+        dnormed.resize(dx.len());
         let [out, dout, dgate, dup] = inner;
         for buffer in [&mut *out, &mut *dout, &mut *dgate, &mut *dup] {
             buffer.resize(tape.gate.len());
@@ -238,31 +293,53 @@ impl Block {
         self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
     }
 
+    /// Leaves the gradient by what was attended in the first of the rows.
+    fn output_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, o): (&[f32], &mut Option<Pair>),
+        tape: &Tape,
+        Scratch { rows, backward, .. }: &mut Scratch,
+    ) {
+        let dattended = &mut rows[0];
+        dattended.resize(tape.attended.len());
+        let set = vec![self.part(pass, (Projection::Output, o), dx, tape)];
+        projection::backward(pass.isa, set, &tape.attended, backward, Some(dattended));
+    }
+
     fn attention_backward(
         &self,
         pass: &Pass<'_>,
-        (dx, [q, k, v, o]): (&mut [f32], [&mut Option<Pair>; 4]),
+        (dx, [q, k, v]): (&mut [f32], [&mut Option<Pair>; 3]),
         tape: &Tape,
         Scratch { normed, rows, heads, dnormed, packs, backward, .. }: &mut Scratch,
     ) {
         let (isa, tokens) = (pass.isa, dx.len() / pass.config.hidden);
+        normed.resize(dx.len());
+        dnormed.resize(dx.len());
         let [dattended, dq, dk, dv] = heads;
         for buffer in [&mut *dattended, &mut *dq, &mut *dk, &mut *dv] {
-            buffer.resize(tape.attended.len());
+            buffer.resize(tape.qkv[0].len());
         }
-        let by_rows = &mut rows[0];
-        by_rows.resize(tape.attended.len());
-        let set = vec![self.part(pass, (Projection::Output, o), dx, tape)];
-        projection::backward(isa, set, &tape.attended, backward, Some(by_rows));
-        pass.rope.to_heads(by_rows, Turn::Not, 0..tokens, dattended);
-        let qkv = tape.qkv.each_ref().map(|heads| &heads[..]);
-        pass.attention(tokens).backward(qkv, dattended, packs, [dq, dk, dv]);
+        let by_rows = &rows[0];
+        let sequences = pass.sequences(tokens);
+        for sequence in &sequences {
+            let (positions, attention) = (0..sequence.len(), pass.attention(sequence.len()));
+            let dattended = part_mut(dattended, sequence, tokens);
+            let by_rows = part(by_rows, sequence, tokens);
+            pass.rope.to_heads(by_rows, Turn::Not, positions, dattended);
+            let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
+            let by_heads = [&mut *dq, &mut *dk, &mut *dv];
+            let by_heads = by_heads.map(|heads| part_mut(heads, sequence, tokens));
+            attention.backward(qkv, dattended, packs, by_heads);
+        }
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         let given = rows.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
         for (projection, ((rows, heads), unnormed)) in projections.into_iter().zip(given) {
             rows.resize(tokens * self.projections[projection.index()].outputs());
             let split = &self.splits[projection.index()];
-            split.backward((isa, pass.rope), (heads, tokens), unnormed, [rows, dattended]);
+            let runs = (isa, pass.rope);
+            split.backward(runs, (heads, &sequences), unnormed, [rows, dattended]);
         }
         self.attention_norm.forward(isa, &tape.x, normed);
         let set = projections
@@ -293,11 +370,4 @@ impl Block {
             z: &tape.z[projection.index()],
         }
     }
-}
-
-fn copy(from: &[f32], to: &mut Buffer) {
-    to.resize(from.len());
-    parallel::chunks_mut(to, PIECE, |index, to| {
-        to.copy_from_slice(&from[index * PIECE..][..to.len()]);
-    });
 }

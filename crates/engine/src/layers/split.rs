@@ -34,6 +34,28 @@ impl Split {
         positions: Range<usize>,
         heads: &mut [f32],
     ) {
+        self.add_and_normalise(isa, rows, before);
+        rope.to_heads(rows, self.turn, positions, heads);
+    }
+
+    /// As [`Split::forward`], of several sequences whose rows lie one after another, and each one's heads in their place.
+    pub(crate) fn forward_each(
+        &self,
+        (isa, rope): (Isa, &Rope),
+        [rows, before]: [&mut Buffer; 2],
+        sequences: &[Range<usize>],
+        heads: &mut [f32],
+    ) {
+        self.add_and_normalise(isa, rows, before);
+        let width = width(rows, sequences);
+        for sequence in sequences {
+            let place = sequence.start * width..sequence.end * width;
+            let positions = 0..sequence.len();
+            rope.to_heads(&rows[place.clone()], self.turn, positions, &mut heads[place]);
+        }
+    }
+
+    fn add_and_normalise(&self, isa: Isa, rows: &mut Buffer, before: &mut Buffer) {
         if let Some(bias) = &self.bias {
             parallel::chunks_mut(rows, ROWS * bias.len(), |_, rows| {
                 for row in rows.chunks_exact_mut(bias.len()) {
@@ -46,27 +68,37 @@ impl Split {
             rows.resize(before.len());
             norm.forward(isa, before, rows);
         }
-        rope.to_heads(rows, self.turn, positions, heads);
     }
 
-    /// Writes to `drows` what `dheads` means for the projection's rows, from position 0 on.
+    /// Writes to `drows` what `dheads` means for the projection's rows, each sequence from position 0 on.
     ///
     /// Where `dheads` has several heads for one of the rows, their sum counts. `drows` has the size of the rows.
     pub(crate) fn backward(
         &self,
         (isa, rope): (Isa, &Rope),
-        (dheads, tokens): (&[f32], usize),
+        (dheads, sequences): (&[f32], &[Range<usize>]),
         before: &[f32],
         [drows, dnormed]: [&mut Buffer; 2],
     ) {
-        let Some(norm) = &self.norm else {
-            return rope.to_rows(dheads, self.turn, tokens, drows);
+        let to_rows = |rows: &mut [f32]| {
+            let (in_heads, in_rows) = (width(dheads, sequences), width(rows, sequences));
+            for sequence in sequences {
+                let dheads = &dheads[sequence.start * in_heads..sequence.end * in_heads];
+                let rows = &mut rows[sequence.start * in_rows..sequence.end * in_rows];
+                rope.to_rows(dheads, self.turn, sequence.len(), rows);
+            }
         };
+        let Some(norm) = &self.norm else { return to_rows(&mut drows[..]) };
         dnormed.resize(drows.len());
-        rope.to_rows(dheads, self.turn, tokens, dnormed);
+        to_rows(&mut dnormed[..]);
         drows.fill(0.0);
         norm.backward(isa, before, dnormed, drows);
     }
+}
+
+/// Numbers that each token of the sequences has.
+fn width(numbers: &[f32], sequences: &[Range<usize>]) -> usize {
+    numbers.len() / sequences.last().map_or(1, |last| last.end)
 }
 
 #[cfg(test)]
@@ -121,7 +153,7 @@ mod tests {
         let dheads = numbers(x.len(), 2);
         drows.resize(x.len());
         let out = [&mut drows, &mut scratch];
-        split.backward((isa, &rope), (&dheads, TOKENS), &before, out);
+        split.backward((isa, &rope), (&dheads, std::slice::from_ref(&(0..TOKENS))), &before, out);
         let slope =
             numeric_gradient(&wide(&x), |x| sum_of_products(&reference(x, bias, weight), &dheads));
         assert_near(&drows, &slope);

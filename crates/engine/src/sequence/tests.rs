@@ -69,7 +69,7 @@ fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
 fn computed(model: &Model, adapter: &Adapter, example: &Example) -> (f64, Tensors) {
     let mut gradients = Gradients::zeros(adapter);
     let scale = 1.0 / example.loss_tokens() as f32;
-    let mut step = Step { adapter, gradients: &mut gradients, scale, dropout: 0 };
+    let mut step = Step { adapter, gradients: &mut gradients, scale, dropout: 0, lengths: &[] };
     let sums = model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap();
     let mut named = Tensors::new();
     for ((layer, projection), pair) in sites(model.config()).zip(gradients.pairs()) {

@@ -27,6 +27,43 @@ fn each_familys_loss_logits_and_gradients_are_those_of_the_reference() {
 }
 
 #[test]
+fn examples_side_by_side_compute_what_each_computes_alone() {
+    for (name, compute) in
+        FAMILIES.iter().flat_map(|name| [Compute::F32, Compute::Bf16].map(|kind| (name, kind)))
+    {
+        let expected = read_tensors(&golden(name).join("expected.safetensors")).unwrap();
+        let model = load(family(name).unwrap().path(), Isa::best(), compute);
+        let adapter = formula_adapter(&model, [0.5, 0.5]);
+        // Of three lengths, the first with loss on its first token, which nothing predicts.
+        let whole = golden_example(&expected);
+        let part = |from: usize| Example {
+            tokens: whole.tokens[from..].to_vec(),
+            weights: whole.weights[from..].to_vec(),
+        };
+        let mut examples = [part(3), part(0), part(7)];
+        examples[0].weights.fill(1.0);
+        let of = |example: &Example, lengths: &[usize], gradients: &mut Gradients| {
+            let mut step = Step { adapter: &adapter, gradients, scale: 0.1, dropout: 0, lengths };
+            model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap()
+        };
+        let (mut apart, mut together) = (Gradients::zeros(&adapter), Gradients::zeros(&adapter));
+        let mut sums = Sums::default();
+        for example in &examples {
+            sums = sums.plus(of(example, &[], &mut apart));
+        }
+        let (all, lengths) = joined(examples.iter());
+        let found = of(&all, &lengths, &mut together);
+        // Every row's loss has the same bits; only the order in which they are summed is another.
+        assert!((found.loss / sums.loss - 1.0).abs() < 1e-14, "{name} {compute}");
+        assert_eq!((found.correct, found.rows), (sums.correct, sums.rows));
+        for (found, expected) in together.pairs().zip(apart.pairs()) {
+            let far = distance(&found.a, &expected.a).max(distance(&found.b, &expected.b));
+            assert!(far < 2e-6, "{name} {compute} {far:e}");
+        }
+    }
+}
+
+#[test]
 fn each_family_gives_the_same_bits_on_one_thread_and_on_three() {
     for name in FAMILIES {
         let expected = read_tensors(&golden(name).join("expected.safetensors")).unwrap();
