@@ -38,7 +38,9 @@ pub use example::Example;
 pub use kernels::{Compute, Isa};
 pub use lora::{Adapter, AdapterError, LoraConfig, Projection};
 pub use model::{LoadOptions, Model};
-pub use preference::{Preference, PreferenceOptions, Rewards};
+pub use preference::{
+    Preference, PreferenceEvaluation, PreferenceMeasure, PreferenceOptions, Rewards,
+};
 pub use quant::TensorType;
 pub use schedule::Schedule;
 pub use template::{ChatMessage, ChatTemplate, TemplateError};

@@ -6,6 +6,8 @@
 //! `DPOTrainer` computes it with `loss_type="sigmoid"`. Both answers pass forward once, with all that their backwards
 //! need; the reference is the same model with the adapter off, or with another.
 
+mod measure;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::lora::{Adapter, Gradients};
 use crate::model::Model;
 use crate::sequence::{Step, Workspace};
 use crate::template::ChatMessage;
+pub use measure::{PreferenceEvaluation, PreferenceMeasure};
 
 /// Two answers to one prompt, as token sequences with loss on the answers only.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,15 +200,15 @@ impl Preferences {
         Ok(sums)
     }
 
-    /// Loss and rewards of all pairs, without gradients.
+    /// Loss and rewards of the pairs at `indices`, without gradients.
     pub(crate) fn evaluate(
         &mut self,
-        model: &Model,
-        adapter: &Adapter,
+        (model, adapter): (&Model, &Adapter),
+        indices: impl Iterator<Item = usize>,
         workspace: &mut Workspace,
     ) -> Result<PairSums, Error> {
         let mut sums = PairSums::default();
-        for index in 0..self.pairs.len() {
+        for index in indices {
             let reference = self.reference(model, index, workspace)?;
             let found = self.log_probabilities(model, Some(adapter), index, workspace)?;
             sums = sums.plus(PairSums::of(self.options.beta, found, reference).1);

@@ -290,7 +290,8 @@ impl Trainer {
         match &mut valid.0 {
             Kind::Examples(examples) => evaluate::run(model, Some(adapter), examples, workspace),
             Kind::Preferences(preferences) => {
-                let sums = preferences.evaluate(model, adapter, workspace)?;
+                let all = 0..preferences.pairs.len();
+                let sums = preferences.evaluate((model, adapter), all, workspace)?;
                 let loss = sums.loss / sums.pairs.max(1) as f64;
                 Ok(Evaluation { loss, token_accuracy: sums.rewards().accuracy, tokens })
             }

@@ -101,6 +101,14 @@ fn ten_steps_follow_pytorch_and_the_preferred_answers_get_ahead() {
         Trainer::with_adapter(Arc::clone(&model), adapter(&model), options(), set(), set())
             .unwrap();
     let before = trainer.validate().unwrap();
+    let mut measure =
+        PreferenceMeasure::new(Arc::clone(&model), pairs(&model), PreferenceOptions::default());
+    let all = 0..measure.len();
+    let same = measure.measure(trainer.adapter(), all.clone()).unwrap();
+    assert_eq!((same.loss.to_bits(), same.pairs), (before.loss.to_bits(), all.len()));
+    let parts = all.map(|pair| measure.measure(trainer.adapter(), [pair]).unwrap());
+    let mean = parts.map(|part| part.loss).sum::<f64>() / same.pairs as f64;
+    assert!((mean - same.loss).abs() < 1e-12, "{mean} is not {}", same.loss);
     let losses = &expected()["losses"].1;
     assert_eq!(losses.len(), trainer.total_steps());
     for loss in losses {
