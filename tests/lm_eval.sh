@@ -10,36 +10,11 @@
 set -euo pipefail
 questions=$(realpath "${1:?the file of questions}")
 cd "$(dirname "$0")/.."
+. tests/serve.sh
 
-base_model=${2:-smollm2-135m-instruct}
-venv=${LM_EVAL_VENV:-target/lm-eval}
-if ! "$venv/bin/python" -c 'import lm_eval' 2>/dev/null; then
-    "${PYTHON:-python3}" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'lm-eval[api]==0.4.13'
-fi
-if [ -z "${SERVE:-}" ]; then
-    cargo build --quiet --release --package serve
-    SERVE=${CARGO_TARGET_DIR:-target}/release/serve
-fi
-
-work=$(mktemp -d)
-server=
-finish() {
-    if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
-    rm -rf "$work"
-}
-trap finish EXIT
-"$SERVE" --addr 127.0.0.1:0 --data-dir "$work/state" --base-model "$base_model" >"$work/url" 2>"$work/log" &
-server=$!
-until [ -s "$work/url" ]; do
-    if ! kill -0 "$server" 2>/dev/null; then
-        cat "$work/log" >&2
-        exit 1
-    fi
-    sleep 0.2
-done
-url=$(cat "$work/url")
-model=$("$venv/bin/python" - "$url" <<'PYTHON'
+python_with lm_eval 'lm-eval[api]==0.4.13' "${LM_EVAL_VENV:-target/lm-eval}"
+PROFILE=release start_serve --base-model "${2:-smollm2-135m-instruct}"
+model=$("$python" - "$url" <<'PYTHON'
 import json, sys, urllib.request
 models = json.load(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1] + "/models"))
 print(models["data"][0]["id"])
@@ -65,7 +40,7 @@ limit=()
 if [ -n "${3:-}" ]; then limit=(--limit "$3"); fi
 export HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 HF_DATASETS_CACHE="$work/cache" NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 export OPENAI_API_KEY=none TOKENIZERS_PARALLELISM=false
-"$venv/bin/lm_eval" run --model local-completions \
+"$(dirname "$python")/lm_eval" run --model local-completions \
     --model_args "model=$model,base_url=$url/completions,tokenizer_backend=remote,num_concurrent=4,max_length=8192" --batch_size 4 \
     --tasks medtune_questions --include_path "$work/tasks" --output_path "$work/results" --log_samples "${limit[@]}"
 if [ -n "${LM_EVAL_OUTPUT:-}" ]; then

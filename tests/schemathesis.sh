@@ -8,51 +8,25 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+. tests/serve.sh
+
 description=${1:?usage: tests/schemathesis.sh DESCRIPTION [EXAMPLES]}
 examples=${2:-50}
-venv=${SCHEMATHESIS_VENV:-target/schemathesis}
-if ! "$venv/bin/python" -c 'import schemathesis' 2>/dev/null; then
-    "${PYTHON:-python3}" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.10,<5'
-fi
-if [ -z "${SERVE:-}" ]; then
-    cargo build --quiet --package serve
-    SERVE=${CARGO_TARGET_DIR:-target}/debug/serve
-fi
-
-data=$(mktemp -d)
-server=
-finish() {
-    if [ -n "$server" ]; then kill -TERM "$server" 2>/dev/null && wait "$server" || true; fi
-    rm -rf "$data"
-}
-trap finish EXIT
-"$SERVE" --addr 127.0.0.1:0 --data-dir "$data/state" --base-model tests/golden/tiny-llama >"$data/url" 2>"$data/log" &
-server=$!
-until [ -s "$data/url" ]; do
-    if ! kill -0 "$server" 2>/dev/null; then
-        cat "$data/log" >&2
-        exit 1
-    fi
-    sleep 0.2
-done
-url=$(cat "$data/url")
-"$venv/bin/python" tests/schemathesis.py "$description" "$url" "$data/description.json"
+python_with schemathesis 'schemathesis>=4.10,<5' "${SCHEMATHESIS_VENV:-target/schemathesis}"
+start_serve --base-model tests/golden/tiny-llama
+"$python" tests/schemathesis.py "$description" "$url" "$work/description.json"
 # The seed makes a failure come again. Requests that never end by themselves would be a failure of their own.
-"$venv/bin/schemathesis" run "$data/description.json" --url "$url" --phases examples,coverage,fuzzing \
+"$(dirname "$python")/schemathesis" run "$work/description.json" --url "$url" --phases examples,coverage,fuzzing \
     --checks not_a_server_error,response_schema_conformance \
     --max-examples "$examples" --seed 7 --request-timeout 60 --warnings off --no-color --continue-on-failure \
     --suppress-health-check all
-kill -0 "$server" || { cat "$data/log" >&2; exit 1; }
+kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
 echo "what was answered, and how often:"
-"$venv/bin/python" - "${url%/v1}/metrics" <<'PYTHON'
+"$python" - "${url%/v1}/metrics" <<'PYTHON'
 import re, sys, urllib.request
 for line in urllib.request.urlopen(sys.argv[1]).read().decode().splitlines():
     found = re.match(r'medtune_http_request_duration_seconds_count{method="(.*)",path="(.*)",status="(.*)"} (.*)', line)
     if found:
         print("  {0:6} {1:45} {2} {3:>7}".format(*found.groups()))
 PYTHON
-
-kill -TERM "$server"
-wait "$server"
-server=
+stop_serve
