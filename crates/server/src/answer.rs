@@ -1,6 +1,7 @@
 //! Answers: prompts made ready, brought to the model's desk in turn, their text handed over piece by piece.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use engine::generate::Request;
 use engine::{Adapter, ChatMessage, Model};
@@ -83,17 +84,18 @@ fn broken() -> Fault {
 
 /// Checks the prompts and waits for the first one's turn.
 pub(crate) async fn begin(state: &Arc<State>, ask: Ask) -> Result<Answers, Fault> {
+    let asked = Instant::now();
     let source = source(state, &ask.model).await?;
     let weights = state.shelf.base(&source.base).map_or("", |base| base.sha256.as_str());
     let fingerprint = format!("fp_{}", weights.get(..10).unwrap_or(weights));
-    let place = state.queue.place()?;
+    let place = state.queue.place().inspect_err(|_| state.metrics.answering.refused())?;
     let preparing = Arc::clone(state);
     let prepared = tokio::task::spawn_blocking(move || prepare(&preparing, &source, &ask)).await;
     let (model, requests) = prepared.unwrap_or_else(|_| Err(broken()))?;
     let prompts = requests.iter().map(|request| request.prompt.clone()).collect();
     let first = place.turn(requests.first().map_or(1, |request| request.answers)).await?;
     let (sender, pieces) = mpsc::unbounded_channel();
-    let work = Work { state: Arc::clone(state), model: Arc::clone(&model), place, sender };
+    let work = Work { state: Arc::clone(state), model: Arc::clone(&model), place, sender, asked };
     tokio::spawn(work.hand_all(first, requests));
     Ok(Answers { model, prompts, fingerprint, pieces })
 }
@@ -104,6 +106,7 @@ struct Work {
     model: Arc<Model>,
     place: Arc<Place>,
     sender: Pieces,
+    asked: Instant,
 }
 
 impl Work {
@@ -121,7 +124,8 @@ impl Work {
             };
             match next {
                 Ok(turn) => {
-                    let order = Order { request, prompt, pieces: self.sender.clone(), turn };
+                    let (pieces, asked) = (self.sender.clone(), self.asked);
+                    let order = Order { request, prompt, pieces, turn, asked };
                     self.state.desks.hand(&self.model, order);
                 }
                 Err(fault) => return drop(self.sender.send((prompt, Piece::Failed(fault)))),

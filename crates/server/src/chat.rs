@@ -6,7 +6,7 @@ use wire::{ChatRequest, Content, Role, StreamOptions};
 
 use crate::answer::{Ask, Prompt};
 use crate::fault::Fault;
-use crate::sampling::{HasNoEffect, Sampling, Wishes, is_empty, refuse, saturated};
+use crate::sampling::{HasNoEffect, Sampling, is_empty, refuse, saturated, wishes};
 
 /// A request that can be answered.
 #[derive(Debug)]
@@ -77,18 +77,7 @@ fn sampling(request: &ChatRequest, random: u64) -> Result<Sampling, Fault> {
         let message = "'max_tokens' must be at least 1";
         return Err(Fault::invalid_value("max_tokens", message));
     }
-    let wishes = Wishes {
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: request.top_k,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        repetition_penalty: request.repetition_penalty,
-        logit_bias: request.logit_bias.as_ref(),
-        seed: request.seed,
-        stop: request.stop.as_ref(),
-        n: request.n,
-    };
+    let wishes = wishes!(request);
     Ok(Sampling {
         max_tokens: max_tokens.map(saturated),
         logprobs: logprobs(request)?,

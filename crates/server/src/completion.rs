@@ -6,7 +6,7 @@ use wire::{CompletionRequest, Prompt as Asked};
 use crate::answer::{Ask, Prompt};
 use crate::chat::include_usage;
 use crate::fault::Fault;
-use crate::sampling::{HasNoEffect, Sampling, Wishes, is_empty, refuse, saturated};
+use crate::sampling::{HasNoEffect, Sampling, is_empty, refuse, saturated, wishes};
 
 /// A request that can be answered.
 #[derive(Debug)]
@@ -65,18 +65,7 @@ fn sampling(request: &CompletionRequest, random: u64) -> Result<Sampling, Fault>
         let message = format!("'logprobs' must be from 0 to {LOGPROBS}");
         return Err(Fault::invalid_value("logprobs", message));
     }
-    let wishes = Wishes {
-        temperature: request.temperature,
-        top_p: request.top_p,
-        top_k: request.top_k,
-        frequency_penalty: request.frequency_penalty,
-        presence_penalty: request.presence_penalty,
-        repetition_penalty: request.repetition_penalty,
-        logit_bias: request.logit_bias.as_ref(),
-        seed: request.seed,
-        stop: request.stop.as_ref(),
-        n: request.n,
-    };
+    let wishes = wishes!(request);
     Ok(Sampling {
         max_tokens: Some(saturated(request.max_tokens.unwrap_or(MAX_TOKENS))),
         logprobs: request.logprobs.map(saturated),

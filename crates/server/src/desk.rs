@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use engine::generate::{Batch, Event, Finish, Generated, Request, Ticket, TokenScore};
 use engine::{Adapter, Model};
@@ -13,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use wire::FinishReason;
 
 use crate::fault::Fault;
+use crate::metrics::Answering;
 use crate::queue::Turn;
 
 /// What a generation tells of the answers to one prompt.
@@ -41,6 +43,8 @@ pub(crate) struct Order {
     /// A closed one ends the generation.
     pub(crate) pieces: Pieces,
     pub(crate) turn: Turn,
+    /// When its request came.
+    pub(crate) asked: Instant,
 }
 
 /// The desks, one for each base model that was asked.
@@ -52,16 +56,18 @@ pub(crate) struct Desks {
     pool: Arc<ThreadPool>,
     /// Whether answers under way are to stop.
     hushed: Arc<AtomicBool>,
+    metrics: Answering,
 }
 
 impl Desks {
-    /// Desks that compute on threads of their own.
-    pub(crate) fn new() -> Result<Self, std::io::Error> {
+    /// Desks that compute on threads of their own, and count into `metrics`.
+    pub(crate) fn new(metrics: Answering) -> Result<Self, std::io::Error> {
         let pool = rayon::ThreadPoolBuilder::new()
             .thread_name(|index| format!("answer-{index}"))
             .build()
             .map_err(std::io::Error::other)?;
-        Ok(Self { orders: Mutex::default(), pool: Arc::new(pool), hushed: Arc::default() })
+        let pool = Arc::new(pool);
+        Ok(Self { orders: Mutex::default(), pool, hushed: Arc::default(), metrics })
     }
 
     /// Stops answers under way.
@@ -89,6 +95,7 @@ impl Desks {
             model: Arc::clone(model),
             pool: Arc::clone(&self.pool),
             hushed: Arc::clone(&self.hushed),
+            metrics: self.metrics.clone(),
         };
         let thread = std::thread::Builder::new().name("answering".to_owned());
         match thread.spawn(move || desk.work(&receiver)) {
@@ -111,6 +118,7 @@ struct Desk {
     model: Arc<Model>,
     pool: Arc<ThreadPool>,
     hushed: Arc<AtomicBool>,
+    metrics: Answering,
 }
 
 /// Whose answers a ticket stands for.
@@ -119,7 +127,26 @@ struct Client {
     pieces: Pieces,
     /// Answers that have not ended.
     left: usize,
+    prompt_tokens: usize,
+    /// When its request came; none behind the first token.
+    asked: Option<Instant>,
     _turn: Turn,
+}
+
+impl Client {
+    /// Counts what happened.
+    fn count(&mut self, event: &Event<'_>, metrics: &Answering) {
+        match event {
+            Event::Reading { .. } => {}
+            Event::Read { .. } => metrics.read(self.prompt_tokens),
+            Event::Token { .. } => metrics.token(self.asked.take().map(|asked| asked.elapsed())),
+            Event::Ended { generated, .. } => metrics.ended(match generated.finish {
+                Finish::Stop => "stop",
+                Finish::Length => "length",
+                _ => "broken_off",
+            }),
+        }
+    }
 }
 
 impl Desk {
@@ -135,9 +162,8 @@ impl Desk {
             while let Ok(order) = orders.try_recv() {
                 accept(&mut batch, &mut clients, order);
             }
-            let hushed = || self.hushed.load(Ordering::Acquire);
             let stepped = self.pool.install(|| {
-                batch.step(&mut |ticket, event| tell(&mut clients, (ticket, event), &hushed))
+                batch.step(&mut |ticket, event| self.tell(&mut clients, ticket, event))
             });
             if let Err(error) = stepped {
                 // What was checked when it was added cannot fail; so nothing here can be relied on any more.
@@ -148,15 +174,37 @@ impl Desk {
             }
         }
     }
+
+    /// Passes an event on; breaks off where nobody listens any more, or the server stops.
+    fn tell(&self, clients: &mut Clients, ticket: Ticket, event: Event<'_>) -> ControlFlow<()> {
+        let Some(client) = clients.get_mut(&ticket) else { return ControlFlow::Break(()) };
+        client.count(&event, &self.metrics);
+        let ended = matches!(event, Event::Ended { .. });
+        let unheard = match piece(event) {
+            Some(piece) => client.pieces.send((client.prompt, piece)).is_err(),
+            None => client.pieces.is_closed(),
+        };
+        if ended {
+            client.left -= 1;
+            if client.left == 0 {
+                clients.remove(&ticket);
+            }
+        }
+        let stopping = self.hushed.load(Ordering::Acquire);
+        if unheard || stopping { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 type Clients = HashMap<Ticket, Client>;
 
 fn accept(batch: &mut Batch<'_, Arc<Adapter>>, clients: &mut Clients, order: Order) {
-    let Order { request, prompt, pieces, turn } = order;
-    let left = request.answers;
+    let Order { request, prompt, pieces, turn, asked } = order;
+    let (left, prompt_tokens, asked) = (request.answers, request.prompt.len(), Some(asked));
     match batch.add(request) {
-        Ok(ticket) => drop(clients.insert(ticket, Client { prompt, pieces, left, _turn: turn })),
+        Ok(ticket) => {
+            let client = Client { prompt, pieces, left, prompt_tokens, asked, _turn: turn };
+            clients.insert(ticket, client);
+        }
         Err(error) => {
             let _ = pieces.send((prompt, Piece::Failed(refused(&error))));
         }
@@ -172,27 +220,6 @@ pub(crate) fn refused(error: &engine::Error) -> Fault {
         }
         error => Fault::internal(error),
     }
-}
-
-/// Passes an event on; breaks off where nobody listens any more, or the server stops.
-fn tell(
-    clients: &mut Clients,
-    (ticket, event): (Ticket, Event<'_>),
-    hushed: &dyn Fn() -> bool,
-) -> ControlFlow<()> {
-    let Some(client) = clients.get_mut(&ticket) else { return ControlFlow::Break(()) };
-    let ended = matches!(event, Event::Ended { .. });
-    let unheard = match piece(event) {
-        Some(piece) => client.pieces.send((client.prompt, piece)).is_err(),
-        None => client.pieces.is_closed(),
-    };
-    if ended {
-        client.left -= 1;
-        if client.left == 0 {
-            clients.remove(&ticket);
-        }
-    }
-    if unheard || hushed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 fn piece(event: Event<'_>) -> Option<Piece> {

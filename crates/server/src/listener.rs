@@ -1,4 +1,4 @@
-//! Connections: a bounded number of them, none of which may take its time over a request's head.
+//! Connections: a bounded number of them, none of which may take its time over a request's head or over an answer.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -12,6 +12,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::Limits;
 
@@ -48,7 +49,10 @@ pub(crate) async fn serve(
         // Pieces of an answer are small, and each of them is waited for.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(app.clone());
-        let connection = graceful.watch(protocol.serve_connection(TokioIo::new(stream), service));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(Duration::from_secs(limits.write_seconds)));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = graceful.watch(protocol.serve_connection(stream, service));
         tokio::spawn(async move {
             // A client that hangs up, or sends no HTTP, is no fault of ours.
             let _ = connection.await;

@@ -1,5 +1,7 @@
 //! Numbers for an observer, in the text format of Prometheus; no name, id or text of anybody's is among them.
 
+mod answering;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use prometheus::{
     Counter, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+
+pub(crate) use answering::Answering;
 
 use crate::state::State;
 use crate::store::{self, StoreError, files, jobs, models};
@@ -17,6 +21,7 @@ const BUCKETS: [f64; 11] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 /// The numbers that only counting can tell; the others are read from the database when they are asked for.
 pub(crate) struct Metrics {
     registry: Registry,
+    pub(crate) answering: Answering,
     requests: HistogramVec,
     steps: IntCounter,
     step_tokens: IntCounter,
@@ -38,8 +43,10 @@ impl Metrics {
     fn registered() -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| IntGauge::with_opts(Opts::new(name, help));
         let counter = |name: &str, help: &str| IntCounter::with_opts(Opts::new(name, help));
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            answering: Answering::registered(&registry)?,
+            registry,
             requests: HistogramVec::new(
                 HistogramOpts::new(
                     "medtune_http_request_duration_seconds",
@@ -103,6 +110,7 @@ impl Metrics {
         self.files.set(files);
         self.file_bytes.set(bytes);
         self.models.set(models);
+        self.answering.look_at(&state.queue);
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .map_err(|error| StoreError::from(std::io::Error::other(error)))

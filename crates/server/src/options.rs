@@ -51,6 +51,9 @@ pub struct Limits {
     pub body_seconds: u64,
     /// The slowest pace at which a body may come in.
     pub slowest_bytes_per_second: u64,
+    /// How long a client may take none of an answer that lies ready; then the connection is closed, and what was being
+    /// generated for it ends.
+    pub write_seconds: u64,
     /// The most bytes of a file that a job trains on or measures on.
     pub training_bytes: u64,
     /// How many jobs may be unfinished, paused ones too, before a new one is refused with 429.
@@ -77,6 +80,7 @@ impl Default for Limits {
             head_seconds: 60,
             body_seconds: 30,
             slowest_bytes_per_second: 4096,
+            write_seconds: 30,
             training_bytes: 2 * 1024 * 1024 * 1024,
             unfinished_jobs: 1000,
             answers_at_once: 8,

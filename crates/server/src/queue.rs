@@ -18,6 +18,7 @@ pub(crate) struct Queue {
     at_once: usize,
     places: usize,
     inside: AtomicUsize,
+    waiting: AtomicUsize,
     answering: (Mutex<usize>, Condvar),
 }
 
@@ -41,6 +42,7 @@ impl Queue {
             at_once,
             places: at_once.saturating_add(waiting),
             inside: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             answering: (Mutex::new(0), Condvar::new()),
         }
     }
@@ -52,6 +54,16 @@ impl Queue {
             return Err(Fault::busy(RETRY_AFTER_SECONDS));
         }
         Ok(Arc::new(Place(Arc::clone(self))))
+    }
+
+    /// Answers that are being generated.
+    pub(crate) fn running(&self) -> usize {
+        self.at_once.saturating_sub(self.turns.available_permits())
+    }
+
+    /// Prompts that wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Turns away everyone who waits, and all who come later.
@@ -78,10 +90,28 @@ impl Place {
     pub(crate) async fn turn(self: &Arc<Self>, answers: usize) -> Result<Turn, Fault> {
         let count = answers.clamp(1, self.0.at_once);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let waiting = Waiting::new(&self.0.waiting);
         let permits = Arc::clone(&self.0.turns).acquire_many_owned(count).await;
+        drop(waiting);
         let permits = permits.map_err(|_| Fault::stopping())?;
         self.0.change_answering(|count| count + 1);
         Ok(Turn { place: Arc::clone(self), _permits: permits })
+    }
+}
+
+/// One who waits, until dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -109,6 +139,10 @@ mod tests {
             let place = queue.place().unwrap();
             async move { place.turn(1).await }
         });
+        while queue.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(queue.running(), 1);
         let refused = queue.place().unwrap_err();
         assert_eq!(refused.body()["error"]["code"], "rate_limit_exceeded");
         drop(first);
@@ -125,7 +159,9 @@ mod tests {
         let place = queue.place().unwrap();
         let mut waiting = Box::pin(async move { place.turn(1).await });
         assert!(futures_util::poll!(&mut waiting).is_pending());
+        assert_eq!(queue.waiting(), 1);
         drop(waiting);
+        assert_eq!(queue.waiting(), 0);
         assert_eq!(queue.inside.load(Ordering::Acquire), 1);
         drop(first);
         queue.close();

@@ -43,6 +43,25 @@ pub(crate) struct Wishes<'r> {
     pub(crate) n: Option<u64>,
 }
 
+/// The [`Wishes`] of a request, of chats and of completions alike.
+macro_rules! wishes {
+    ($request:expr) => {
+        $crate::sampling::Wishes {
+            temperature: $request.temperature,
+            top_p: $request.top_p,
+            top_k: $request.top_k,
+            frequency_penalty: $request.frequency_penalty,
+            presence_penalty: $request.presence_penalty,
+            repetition_penalty: $request.repetition_penalty,
+            logit_bias: $request.logit_bias.as_ref(),
+            seed: $request.seed,
+            stop: $request.stop.as_ref(),
+            n: $request.n,
+        }
+    };
+}
+pub(crate) use wishes;
+
 /// The most answers to one prompt; OpenAI allows 128, which no laptop would finish.
 const ANSWERS: u64 = 16;
 /// The most stop texts. OpenAI allows 4; benchmarks ask for more.

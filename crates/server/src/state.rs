@@ -38,7 +38,9 @@ impl State {
         let path = folder.database();
         let store = Store::open(&path).map_err(|source| Error::Database { path, source })?;
         sweep::strays(&folder, &store)?;
-        let desks = Desks::new().map_err(|source| Error::Thread { source })?;
+        let metrics = Metrics::new();
+        let desks =
+            Desks::new(metrics.answering.clone()).map_err(|source| Error::Thread { source })?;
         Ok(Arc::new(Self {
             desks,
             folder,
@@ -52,7 +54,7 @@ impl State {
             limits: options.limits,
             allowed_origins: options.allowed_origins,
             trainer: options.training,
-            metrics: Metrics::new(),
+            metrics,
             started_at: options.clock.now(),
             clock: options.clock,
             stopping: AtomicBool::new(false),

@@ -183,6 +183,37 @@ async fn slow_and_malformed_clients_are_hung_up_on() -> Result<()> {
 }
 
 #[tokio::test]
+async fn one_who_does_not_read_the_answer_is_hung_up_on() -> Result<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let service = Service::start_with(|options| {
+        options.limits.write_seconds = 1;
+        options.limits.connections = 2;
+    })
+    .await?;
+    // More than what lies in the buffers between the two.
+    let file = service.upload(vec![b'x'; 16 * 1024 * 1024]).await?;
+    let url = reqwest::Url::parse(service.embedded.base_url())?;
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    let address = format!("127.0.0.1:{}", url.port().unwrap_or_default());
+    let mut deaf = socket.connect(address.parse()?).await?;
+    let key = service.embedded.token().expose();
+    let request = format!(
+        "GET /v1/files/{file}/content HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\r\n"
+    );
+    deaf.write_all(request.as_bytes()).await?;
+    // It holds one of two places, the client of this test the other: a third gets one only when the first goes.
+    let third =
+        say(&service, "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into());
+    assert!(third.await?.starts_with("HTTP/1.1 200"));
+    let mut got = Vec::new();
+    // What lay in the buffers may still come, or nothing but the end.
+    let _ = deaf.read_to_end(&mut got).await;
+    assert!(got.len() < 16 * 1024 * 1024, "all of it came");
+    Ok(())
+}
+
+#[tokio::test]
 async fn metrics_count_without_naming_anybody() -> Result<()> {
     let service = Service::start().await?;
     let file = service.upload(crate::support::rows(10)).await?;
@@ -190,6 +221,11 @@ async fn metrics_count_without_naming_anybody() -> Result<()> {
     let job = text(&service.post("/fine_tuning/jobs", &wanted).await?, "id")?;
     service.ended(&job).await?;
     service.refusal(Method::GET, "/files/Jane-Roe", Value::Null).await?;
+    let chat = json!({
+        "model": crate::support::MODEL, "max_tokens": 5, "n": 2, "temperature": 0,
+        "messages": [{"role": "user", "content": "Is Jane Roe ill?"}],
+    });
+    let prompt = service.post("/chat/completions", &chat).await?["usage"]["prompt_tokens"].take();
     let url = service.url("/").replace("/v1/", "/metrics");
     assert_eq!(service.http.get(&url).send().await?.status(), 401);
     let key = service.embedded.token().expose();
@@ -199,6 +235,13 @@ async fn metrics_count_without_naming_anybody() -> Result<()> {
     for line in [
         "medtune_training_steps_total 2",
         "medtune_jobs{status=\"succeeded\"} 1",
+        "medtune_answer_tokens_total 10",
+        &format!("medtune_answer_prompt_tokens_total {prompt}"),
+        "medtune_answers_total{finish=\"length\"} 2",
+        "medtune_answers_total{finish=\"broken_off\"} 0",
+        "medtune_answer_first_token_seconds_count 1",
+        "medtune_answers_refused_total 0",
+        "medtune_answers_waiting 0",
         "medtune_files 2",
         "medtune_models 2",
         "medtune_http_request_duration_seconds_count{method=\"GET\",path=\"/v1/files/{id}\",status=\"404\"} 1",

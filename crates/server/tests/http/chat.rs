@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{MODEL, Service, refusal, row, text};
+use crate::support::{MODEL, PATIENCE, Service, refusal, row, text};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -141,9 +141,10 @@ async fn too_many_at_once_are_told_to_come_back_and_a_hang_up_makes_room() -> Re
         options.limits.answers_waiting = 0;
     })
     .await?;
-    let endless =
-        question(json!({"stream": true, "max_tokens": null, "temperature": 2, "logit_bias": {}}));
-    let mut held = service.request(Method::POST, "/chat/completions").json(&endless).send().await?;
+    // Many prompts, one after the other: whoever is slow to ask next still finds them under way.
+    let prompts = vec!["number 3?"; 2048];
+    let long = json!({"model": MODEL, "prompt": prompts, "stream": true, "max_tokens": 100});
+    let mut held = service.request(Method::POST, "/completions").json(&long).send().await?;
     ensure!(held.chunk().await?.is_some(), "no first chunk");
     let second = service
         .request(Method::POST, "/chat/completions")
@@ -154,7 +155,8 @@ async fn too_many_at_once_are_told_to_come_back_and_a_hang_up_makes_room() -> Re
     let second = refusal(second).await?;
     assert!(second.starts_with("429 requests - rate_limit_exceeded"), "{second}");
     drop(held);
-    for _ in 0..500 {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while tokio::time::Instant::now() < deadline {
         let sent = service
             .request(Method::POST, "/chat/completions")
             .json(&question(json!({})))

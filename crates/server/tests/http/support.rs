@@ -12,7 +12,7 @@ use server::{BaseModel, Embedded, Options, Token};
 /// The name of the model in `tests/golden/tiny-llama`.
 pub(crate) const MODEL: &str = "tiny-llama";
 /// A test that waits for longer has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn tiny_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama")
