@@ -94,6 +94,25 @@ async function pauses(model, training_file) {
   await assert.rejects(jobs.cancel(long.id), OpenAI.BadRequestError);
 }
 
+async function preferences(model) {
+  const said = (content) => [{ role: "assistant", content }];
+  const lines = pairs.map(([question, answer]) =>
+    JSON.stringify({
+      input: { messages: [{ role: "user", content: question }], tools: [] },
+      preferred_output: said(answer),
+      non_preferred_output: said("I do not know."),
+    }),
+  );
+  const file = await toFile(Buffer.from(lines.join("\n")), "pairs.jsonl");
+  const training_file = (await client.files.create({ file, purpose: "fine-tune" })).id;
+  const method = { type: "dpo", dpo: { hyperparameters: { beta: 0.2, n_epochs: 2, batch_size: 4, learning_rate_multiplier: 20 } } };
+  const done = await until((await jobs.create({ model, training_file, seed: 7, method })).id, "succeeded");
+  assert.equal(done.method.dpo.hyperparameters.beta, 0.2);
+  const [last] = (await all(jobs.listEvents(done.id))).filter((event) => event.data?.train_loss !== undefined);
+  assert(last.data.train_reward_margin > 0, JSON.stringify(last));
+  return done.fine_tuned_model;
+}
+
 async function chat(model) {
   const request = { model, messages: [{ role: "user", content: pairs[0][0] }], max_tokens: 16, temperature: 0, seed: 3 };
   const whole = await client.chat.completions.create(request);
@@ -113,7 +132,7 @@ const [base] = await all(client.models.list());
 await files();
 await uploads();
 const [tuned, checkpoint, file] = await job(base.id);
-for (const model of [base.id, tuned, checkpoint]) await chat(model);
+for (const model of [base.id, tuned, checkpoint, await preferences(tuned)]) await chat(model);
 await pauses(base.id, file);
 assert.equal((await client.models.delete(tuned)).deleted, true);
 await assert.rejects(client.models.retrieve(tuned), OpenAI.NotFoundError);

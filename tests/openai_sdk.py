@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import json
+import math
 import sys
 import time
 
@@ -213,6 +214,46 @@ def job(client, model):
     return done.fine_tuned_model, checkpoints[0].fine_tuned_model_checkpoint
 
 
+def preferences(client, model):
+    """A job by DPO, as OpenAI's guide creates it."""
+    said = lambda text: [{"role": "assistant", "content": text}]  # noqa: E731
+    pairs = [
+        {
+            "input": {"messages": [{"role": "user", "content": question}], "tools": []},
+            "preferred_output": said(answer),
+            "non_preferred_output": said("I do not know."),
+        }
+        for question, answer in PAIRS
+    ]
+    content = "\n".join(json.dumps(pair) for pair in pairs).encode()
+    created = checked(
+        client.fine_tuning.jobs.create(
+            model=model,
+            training_file=upload(client, "pairs.jsonl", content),
+            seed=7,
+            method={
+                "type": "dpo",
+                "dpo": {
+                    "hyperparameters": {
+                        "beta": 0.2,
+                        "n_epochs": 2,
+                        "batch_size": 4,
+                        "learning_rate_multiplier": 20,
+                    }
+                },
+            },
+        )
+    )
+    done, events = follow(client, created.id)
+    expect((done.status, done.method.type) == ("succeeded", "dpo"), done)
+    expect(done.method.dpo.hyperparameters.beta == 0.2, done.method)
+    metrics = [event.data for event in events if event.type == "metrics"]
+    expect(abs(metrics[0]["train_loss"] - math.log(2)) < 1e-3, metrics[0])
+    expect(metrics[-1]["train_reward_margin"] > 0, metrics[-1])
+    print(f"preferences {created.id}: margin {metrics[-1]['train_reward_margin']:.4f}")
+    return done.fine_tuned_model
+
+
 def chat(client, model):
     request = {
         "model": model,
@@ -280,7 +321,7 @@ def main(base_url, model):
     pauses(client, model)
     trouble(client, model)
     tuned, checkpoint = job(client, model)
-    for name in (model, tuned, checkpoint):
+    for name in (model, tuned, checkpoint, preferences(client, tuned)):
         chat(client, name)
     names = [checked(one).id for one in client.models.list()]
     expect({model, tuned, checkpoint} <= set(names), names)

@@ -67,15 +67,27 @@ def things(base):
     done = call(base, "POST", "/fine_tuning/jobs", request)["id"]
     while call(base, "GET", f"/fine_tuning/jobs/{done}")["status"] != "succeeded":
         time.sleep(0.1)
+    preference = {
+        "input": {"messages": row["messages"][:1]},
+        "preferred_output": row["messages"][1:],
+        "non_preferred_output": [{"role": "assistant", "content": "b"}],
+    }
+    pairs = upload(base, (json.dumps(preference) + "\n") * 10)
+    method = {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 1}}}
+    request = {"model": model, "training_file": pairs, "method": method}
+    preferred = call(base, "POST", "/fine_tuning/jobs", request)["id"]
+    while call(base, "GET", f"/fine_tuning/jobs/{preferred}")["status"] != "succeeded":
+        time.sleep(0.1)
+    request = {"model": model, "training_file": file}
     waiting = call(base, "POST", "/fine_tuning/jobs", request)["id"]
     call(base, "POST", f"/fine_tuning/jobs/{waiting}/pause", {})
     upload_request = {"filename": "a", "purpose": "fine-tune", "bytes": 3, "mime_type": "text/jsonl"}
     return {
         "model": [model, call(base, "GET", f"/fine_tuning/jobs/{done}")["fine_tuned_model"]],
-        "training_file": [file],
+        "training_file": [file, pairs],
         "validation_file": [file],
         "file_id": [file, upload(base, "x\n")],
-        "fine_tuning_job_id": [done, waiting],
+        "fine_tuning_job_id": [done, preferred, waiting],
         "upload_id": [call(base, "POST", "/uploads", upload_request)["id"] for _ in range(3)],
         "after": [done],
     }

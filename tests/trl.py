@@ -36,6 +36,20 @@ def rows(count):
         )
 
 
+def pairs(count):
+    def said(text):
+        return [{"role": "assistant", "content": text}]
+
+    for index in range(count):
+        yield json.dumps(
+            {
+                "input": {"messages": [{"role": "user", "content": f"number {index}?"}]},
+                "preferred_output": said(f"yes, {index}"),
+                "non_preferred_output": said("no"),
+            }
+        )
+
+
 def wait(base, job, *states):
     while True:
         state = call(base, "GET", f"/fine_tuning/jobs/{job}")
@@ -80,6 +94,27 @@ def main(base):
         chat = {"model": name, "max_tokens": 4, "messages": [{"role": "user", "content": "number 3?"}]}
         assert call(base, "POST", "/chat/completions", chat)["model"] == name
     print(f"16 steps in {time.time() - began:.0f} s, validation loss {first:.3f} -> {last:.3f}; the adapter is served")
+    preferences(base, model)
+
+
+def preferences(base, model):
+    """By DPO: the first loss is ln 2, and the preferred answers get ahead."""
+    hyperparameters = {"n_epochs": 4, "batch_size": 4, "learning_rate_multiplier": 50, "beta": 0.2}
+    request = {
+        "model": model,
+        "training_file": upload(base, "\n".join(pairs(16))),
+        "validation_file": upload(base, "\n".join(pairs(4))),
+        "seed": 7,
+        "method": {"type": "dpo", "dpo": {"hyperparameters": hyperparameters}},
+    }
+    job = call(base, "POST", "/fine_tuning/jobs", request)["id"]
+    wait(base, job, "succeeded")
+    told = steps(base, job)
+    assert [data["step"] for data in told] == list(range(1, 17)), told
+    first, last = told[0], told[-1]
+    assert abs(first["train_loss"] - 0.6931) < 1e-3 and last["full_valid_loss"] < 0.69, (first, last)
+    assert last["train_reward_margin"] > 0 and "train_mean_token_accuracy" not in last, last
+    print(f"preferences: validation loss {first['train_loss']:.3f} -> {last['full_valid_loss']:.3f}")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ pub async fn run(
     let slow = cases![
         jobs::bad_files => "a bad file fails the job with a code, the line and the parameter",
         jobs::whole => "a job trains, tells of it page by page, and leaves a model and its results",
+        jobs::preferences => "a job learns from preferences, or `dpo` is refused by name",
         jobs::pause => "a job pauses, resumes and is cancelled",
         jobs::filters => "jobs are found by their metadata, page by page",
     ];

@@ -53,7 +53,10 @@ fn serve(
         server.serve(listener, stop::asked()).await?;
         Ok::<(), Failure>(())
     })?;
-    writeln!(terminal.err, "stopped; a job that was running goes on at the next start")?;
+    writeln!(
+        terminal.err,
+        "stopped; a job that was running is paused and goes on at the next start"
+    )?;
     Ok(())
 }
 

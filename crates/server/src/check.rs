@@ -2,11 +2,11 @@
 
 use std::io::{self, BufReader};
 
-use wire::{FileId, Job, JobError, JobStatus, Method};
+use wire::{FileId, Job, JobError, JobStatus};
 
 use crate::blob;
-use crate::hyperparameters::Plan;
-use crate::rows::{self, Rows, RowsError};
+use crate::hyperparameters::{self, Plan};
+use crate::rows::{self, Kind, Noticed, Rows, RowsError};
 use crate::runner::fail;
 use crate::state::State;
 use crate::store::{self, files, jobs};
@@ -23,10 +23,12 @@ pub(crate) fn check(state: &State, job: &Job) -> store::Result<()> {
         Ok(files) => files,
         Err(error) => return fail(state, job, &error),
     };
-    let plan = Plan::new(&job.hyperparameters, train.conversations.len());
+    let plan = Plan::new(job, train.content.len());
+    let other = valid.map_or_else(Noticed::default, |valid| valid.noticed);
     let validated = Chapter::Validated {
-        examples: train.conversations.len(),
-        named_messages: train.named_messages + valid.map_or(0, |valid| valid.named_messages),
+        examples: train.content.len(),
+        named_messages: train.noticed.named_messages + other.named_messages,
+        equal_pairs: train.noticed.equal_pairs + other.equal_pairs,
     };
     state.store.change(|connection| {
         let queued = jobs::change(connection, job.id.as_str(), |job| {
@@ -34,8 +36,9 @@ pub(crate) fn check(state: &State, job: &Job) -> store::Result<()> {
             if job.status == JobStatus::ValidatingFiles {
                 job.status = JobStatus::Queued;
             }
-            job.hyperparameters = plan.hyperparameters();
-            job.method = Some(Method::supervised(plan.hyperparameters()));
+            let method = plan.method();
+            job.hyperparameters = hyperparameters::shown(&method);
+            job.method = Some(method);
         })?;
         match queued {
             Some(job) => story::tell(connection, &job, state.clock.now(), &validated),
@@ -48,8 +51,8 @@ pub(crate) fn check(state: &State, job: &Job) -> store::Result<()> {
 
 /// The rows to train on and to measure on.
 pub(crate) fn read_files(state: &State, job: &Job) -> Result<(Rows, Option<Rows>), Box<JobError>> {
-    let train = read_file(state, job.training_file.as_ref(), "training")?;
-    let examples = train.conversations.len();
+    let train = read_file(state, job, "training")?;
+    let examples = train.content.len();
     if examples < FEWEST_EXAMPLES {
         let message = format!(
             "Training file has {examples} example(s), but must have at least {FEWEST_EXAMPLES} examples"
@@ -59,26 +62,24 @@ pub(crate) fn read_files(state: &State, job: &Job) -> Result<(Rows, Option<Rows>
     if job.validation_file.is_none() {
         return Ok((train, None));
     }
-    let valid = read_file(state, job.validation_file.as_ref(), "validation")?;
-    if valid.conversations.is_empty() {
+    let valid = read_file(state, job, "validation")?;
+    if valid.content.len() == 0 {
         let message = "Validation file has no example, but must have at least 1".to_owned();
         return Err(error("invalid_n_examples", "validation_file", message));
     }
     Ok((train, Some(valid)))
 }
 
-fn read_file(
-    state: &State,
-    file: Option<&FileId>,
-    kind: &'static str,
-) -> Result<Rows, Box<JobError>> {
-    let (code, param) = match kind {
-        "training" => ("invalid_training_file", "training_file"),
-        _ => ("invalid_validation_file", "validation_file"),
+fn read_file(state: &State, job: &Job, kind: &'static str) -> Result<Rows, Box<JobError>> {
+    let (code, param, file) = match kind {
+        "training" => ("invalid_training_file", "training_file", job.training_file.as_ref()),
+        _ => ("invalid_validation_file", "validation_file", job.validation_file.as_ref()),
     };
+    let preferences = hyperparameters::learns_preferences(job);
+    let wanted = if preferences { Kind::Preferences } else { Kind::Conversations };
     let rows = open(state, file).map_err(|_| RowsError::Read).and_then(|(bytes, content)| {
         let most = state.limits.training_bytes;
-        if bytes > most { Err(RowsError::Large { most }) } else { rows::read(content) }
+        if bytes > most { Err(RowsError::Large { most }) } else { rows::read(content, wanted) }
     });
     rows.map_err(|fault| match fault {
         RowsError::Large { most } => {

@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::room;
 use crate::store::StoreError;
 
 /// An answer `{"error": {message, type, param, code}}` with its status.
@@ -117,6 +118,11 @@ impl Fault {
             next = cause.source();
         }
         tracing::error!(error = causes.join(": "), "a request failed");
+        if room::is_used_up(error) {
+            let message = "The server's disk is full";
+            return Self::new(StatusCode::INSUFFICIENT_STORAGE, "server_error", message)
+                .code("insufficient_storage");
+        }
         let message = "The server had an error while processing your request";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
     }

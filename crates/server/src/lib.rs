@@ -6,10 +6,16 @@
 //!
 //! # What the dialect's freedoms mean here
 //!
-//! - Jobs run one at a time, in order; files of waiting jobs are checked meanwhile. A job that a restart interrupts goes
+//! - Jobs run one at a time, in order; files of waiting jobs are checked meanwhile. A job that a crash interrupts goes
 //!   on from its last training state, left at each epoch's end and every minute. A job that is paused leaves one behind
 //!   its current step (`pausing`, then `paused`), frees the queue, and goes on from it when it is resumed; pausing and
-//!   resuming twice is no fault.
+//!   resuming twice is no fault. A shutdown pauses the job that runs, which goes on by itself at the next start, unless
+//!   somebody paused it himself.
+//! - `method` may be `dpo`: rows of `input`, `preferred_output` and `non_preferred_output`, one answer each. The model is
+//!   held to the one that the job starts from, by `beta`, 0.1 where it is `auto`; the learning rate is a tenth of that
+//!   for examples. Events tell `train_reward_accuracy`, `train_reward_margin` and the rewards behind them in place of the
+//!   accuracy of tokens, and `valid_reward_accuracy` and `full_valid_reward_accuracy`; the results file has the
+//!   columns `train_reward_margin` and `valid_reward_accuracy` more, and `train_accuracy` is the share of pairs.
 //! - With [`Training::Launched`] another program trains, Hugging Face TRL under `torchrun`, on as many processes and hosts
 //!   as it is started with: the same files, API and events. Its adapter is taken back and served here. It goes on from
 //!   its last checkpoint, which is left at each epoch's end, and its weights are not promised to be equal bit for bit.
@@ -32,7 +38,9 @@
 //! - `top_k` and `repetition_penalty` are understood beside OpenAI's parameters; texts of `/v1/completions` and
 //!   `/tokenize` may have special tokens written out, those of messages never do; `logprobs` may be up to 20.
 //! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
-//! - Clients who are slow over a request's head or body, or open too many connections, are bounded by [`Limits`].
+//! - Clients who are slow over a request's head or body or over reading an answer, or open too many connections, are
+//!   bounded by [`Limits`].
+//! - Where the disk is full, requests that write get status 507, and a job pauses, to be resumed when there is room.
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
 //!   another site's page are refused.
 
@@ -42,6 +50,7 @@ mod options;
 mod error;
 mod id;
 mod folder;
+mod room;
 mod blob;
 mod store;
 mod sweep;

@@ -5,38 +5,57 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::Connection;
 use wire::{Event, Job, Metrics};
 
+use crate::hyperparameters::learns_preferences;
 use crate::store::{Result, Span, events};
 
-const HEADER: &str = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n";
+const HEADER: &str = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy";
+/// What a job on preferences has besides; its accuracies are shares of pairs, not of tokens.
+const PREFERENCE_HEADER: &str = ",train_reward_margin,valid_reward_accuracy";
 
 /// The file's content, out of the job's own events.
 pub(crate) fn file(connection: &Connection, job: &Job) -> Result<String> {
     let span = Span { after: None, limit: usize::MAX, newest_first: false };
     let events = events::list(connection, job.id.as_str(), &span)?.map(|part| part.items);
-    Ok(STANDARD.encode(table(events.unwrap_or_default().iter())))
+    let preferences = learns_preferences(job);
+    Ok(STANDARD.encode(table(events.unwrap_or_default().iter(), preferences)))
 }
 
-fn table<'a>(events: impl Iterator<Item = &'a Event>) -> String {
+fn table<'a>(events: impl Iterator<Item = &'a Event>, preferences: bool) -> String {
     let steps =
         events.filter_map(Event::read_metrics).filter(|metrics| metrics.train_loss.is_some());
     let mut table = HEADER.to_owned();
-    for metrics in steps {
-        table.push_str(&row(&metrics));
+    if preferences {
+        table.push_str(PREFERENCE_HEADER);
     }
+    for metrics in steps {
+        table.push('\n');
+        table.push_str(&row(&metrics));
+        if preferences {
+            let valid = metrics.full_valid_reward_accuracy.or(metrics.valid_reward_accuracy);
+            for value in [metrics.train_reward_margin, valid] {
+                table.push(',');
+                table.push_str(&cell(value));
+            }
+        }
+    }
+    table.push('\n');
     table
 }
 
+fn cell(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| format!("{value:.5}"))
+}
+
 fn row(metrics: &Metrics) -> String {
-    let cell = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.5}"));
     // The loss over the whole validation file says more than that over a part of it.
     let valid_loss = metrics.full_valid_loss.or(metrics.valid_loss);
     let valid_accuracy =
         metrics.full_valid_mean_token_accuracy.or(metrics.valid_mean_token_accuracy);
     format!(
-        "{},{},{},{},{}\n",
+        "{},{},{},{},{}",
         metrics.step.unwrap_or_default(),
         cell(metrics.train_loss),
-        cell(metrics.train_mean_token_accuracy),
+        cell(metrics.train_mean_token_accuracy.or(metrics.train_reward_accuracy)),
         cell(valid_loss),
         cell(valid_accuracy)
     )
@@ -62,10 +81,27 @@ mod tests {
             ..first.clone()
         };
         let events = [before, first, second].map(|metrics| Event::metrics("e", 0, "m", &metrics));
-        insta::assert_snapshot!(table(events.iter()), @r"
+        insta::assert_snapshot!(table(events.iter(), false), @r"
         step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy
         1,2.50000,0.25000,,
         2,2.50000,0.25000,2.00000,0.50000
+        ");
+    }
+    #[test]
+    fn a_job_on_preferences_has_columns_more() {
+        let step = Metrics {
+            step: Some(1),
+            train_loss: Some(0.5),
+            train_reward_accuracy: Some(0.75),
+            train_reward_margin: Some(0.25),
+            full_valid_loss: Some(0.625),
+            full_valid_reward_accuracy: Some(1.0),
+            ..Metrics::default()
+        };
+        let events = [Event::metrics("e", 0, "m", &step)];
+        insta::assert_snapshot!(table(events.iter(), true), @r"
+        step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy,train_reward_margin,valid_reward_accuracy
+        1,0.50000,0.75000,0.62500,,0.25000,1.00000
         ");
     }
 }

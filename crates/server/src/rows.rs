@@ -1,18 +1,60 @@
-//! Rows of a training file: JSON lines of conversations, checked as the hosted service does.
+//! Rows of a training file: JSON lines of conversations or of preferences, checked as the hosted service does.
 //!
 //! A fault names the line (from 1) and the message (`messages[0]` is the first), and nothing of what they say.
+
+mod preference;
 
 use std::io::{BufRead, Read as _};
 
 use engine::ChatMessage;
 use serde_json::{Map, Value};
 
-/// The conversations of a file.
-#[derive(Debug, Default)]
-pub(crate) struct Rows {
-    pub(crate) conversations: Vec<Vec<ChatMessage>>,
+pub(crate) use preference::Pair;
+
+/// What the rows of a file are to be, by the method of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Conversations,
+    Preferences,
+}
+
+/// The rows of a file.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Conversations(Vec<Vec<ChatMessage>>),
+    Preferences(Vec<Pair>),
+}
+
+impl Content {
+    fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Conversations => Self::Conversations(Vec::new()),
+            Kind::Preferences => Self::Preferences(Vec::new()),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Conversations(conversations) => conversations.len(),
+            Self::Preferences(pairs) => pairs.len(),
+        }
+    }
+}
+
+/// What is no fault, and yet worth a word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Noticed {
     /// How many messages carry a speaker's name, which chat templates here have no place for.
     pub(crate) named_messages: usize,
+    /// How many preferences have the same answer twice, which teaches nothing.
+    pub(crate) equal_pairs: usize,
+}
+
+/// A file as it reads.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) content: Content,
+    pub(crate) noticed: Noticed,
 }
 
 /// Why a file cannot be used.
@@ -34,9 +76,9 @@ pub(crate) enum RowsError {
 /// The longest line: far beyond the tokens that are trained on, and no danger to memory.
 const LINE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads all rows; blank lines and a byte order mark are passed over.
-pub(crate) fn read(mut reader: impl BufRead) -> Result<Rows, RowsError> {
-    let mut rows = Rows::default();
+/// Reads all rows, which are to be of this `kind`; blank lines and a byte order mark are passed over.
+pub(crate) fn read(mut reader: impl BufRead, kind: Kind) -> Result<Rows, RowsError> {
+    let mut rows = Rows { content: Content::empty(kind), noticed: Noticed::default() };
     let mut first_fault: Option<(usize, String)> = None;
     let (mut bad, mut line, mut bytes) = (0, 0, Vec::new());
     loop {
@@ -55,12 +97,9 @@ pub(crate) fn read(mut reader: impl BufRead) -> Result<Rows, RowsError> {
         if text.is_empty() {
             continue;
         }
-        match row(text, &mut rows.named_messages) {
-            Ok(conversation) => rows.conversations.push(conversation),
-            Err(fault) => {
-                bad += 1;
-                first_fault.get_or_insert((line, fault));
-            }
+        if let Err(fault) = rows.add(text) {
+            bad += 1;
+            first_fault.get_or_insert((line, fault));
         }
     }
     match first_fault {
@@ -69,26 +108,38 @@ pub(crate) fn read(mut reader: impl BufRead) -> Result<Rows, RowsError> {
     }
 }
 
-fn row(text: &[u8], named_messages: &mut usize) -> Result<Vec<ChatMessage>, String> {
+impl Rows {
+    fn add(&mut self, text: &[u8]) -> Result<(), String> {
+        let row = object(text)?;
+        match &mut self.content {
+            Content::Conversations(rows) => rows.push(conversation(&row, &mut self.noticed)?),
+            Content::Preferences(rows) => rows.push(Pair::read(&row, &mut self.noticed)?),
+        }
+        Ok(())
+    }
+}
+
+fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
     let row: Value = serde_json::from_slice(text).map_err(|error| {
         let what = if error.is_eof() { "ends too early for JSON" } else { "is not valid JSON" };
         format!("the line {what} (column {})", error.column())
     })?;
     let Value::Object(row) = row else { return Err("the line is not a JSON object".to_owned()) };
-    check_keys(&row, &["messages"], &["tools", "functions", "parallel_tool_calls"])?;
-    let messages = match row.get("messages") {
-        Some(Value::Array(messages)) if !messages.is_empty() => messages,
-        Some(Value::Array(_)) => return Err("`messages` is empty".to_owned()),
-        Some(_) => return Err("`messages` is not a list".to_owned()),
-        None => return Err("`messages` is missing".to_owned()),
-    };
-    let mut conversation = Vec::with_capacity(messages.len());
-    for (index, value) in messages.iter().enumerate() {
-        let at = |fault: String| format!("messages[{index}]: {fault}");
-        let Value::Object(fields) = value else { return Err(at("not a JSON object".to_owned())) };
-        *named_messages += usize::from(fields.contains_key("name"));
-        conversation.push(message(fields).map_err(at)?);
+    Ok(row)
+}
+
+/// What a row may hold beside its messages, as long as it is empty.
+const TOOLS: [&str; 3] = ["tools", "functions", "parallel_tool_calls"];
+
+fn conversation(
+    row: &Map<String, Value>,
+    noticed: &mut Noticed,
+) -> Result<Vec<ChatMessage>, String> {
+    if row.contains_key("preferred_output") {
+        return Err("the line is a preference, which the method `dpo` is for".to_owned());
     }
+    check_keys(row, &["messages"], &TOOLS)?;
+    let conversation = messages(row, "messages", noticed)?;
     let learned =
         |message: &ChatMessage| message.role == "assistant" && message.weight != Some(0.0);
     if conversation.last().is_some_and(|last| last.role != "assistant") {
@@ -101,6 +152,28 @@ fn row(text: &[u8], named_messages: &mut usize) -> Result<Vec<ChatMessage>, Stri
         return Err("no assistant message has a weight other than 0".to_owned());
     }
     Ok(conversation)
+}
+
+/// The list of messages that `fields` has under `name`.
+fn messages(
+    fields: &Map<String, Value>,
+    name: &str,
+    noticed: &mut Noticed,
+) -> Result<Vec<ChatMessage>, String> {
+    let messages = match fields.get(name) {
+        Some(Value::Array(messages)) if !messages.is_empty() => messages,
+        Some(Value::Array(_)) => return Err(format!("`{name}` is empty")),
+        Some(_) => return Err(format!("`{name}` is not a list")),
+        None => return Err(format!("`{name}` is missing")),
+    };
+    let mut read = Vec::with_capacity(messages.len());
+    for (index, value) in messages.iter().enumerate() {
+        let at = |fault: String| format!("{name}[{index}]: {fault}");
+        let Value::Object(fields) = value else { return Err(at("not a JSON object".to_owned())) };
+        noticed.named_messages += usize::from(fields.contains_key("name"));
+        read.push(message(fields).map_err(at)?);
+    }
+    Ok(read)
 }
 
 fn message(fields: &Map<String, Value>) -> Result<ChatMessage, String> {
@@ -181,8 +254,8 @@ mod tests {
         r#"{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
 
     fn check(text: &str) -> String {
-        match read(text.as_bytes()) {
-            Ok(rows) => format!("{} rows", rows.conversations.len()),
+        match read(text.as_bytes(), Kind::Conversations) {
+            Ok(rows) => format!("{} rows", rows.content.len()),
             Err(RowsError::Bad { line, fault, more }) => format!("line {line}: {fault} (+{more})"),
             Err(error) => format!("{error:?}"),
         }
@@ -205,6 +278,7 @@ mod tests {
         insta::assert_snapshot!(check(&GOOD[..30]), @"line 1: the line ends too early for JSON (column 30) (+0)");
         insta::assert_snapshot!(check("{\"messages\":[]}"), @"line 1: `messages` is empty (+0)");
         insta::assert_snapshot!(check("{\"prompt\":\"x\"}"), @"line 1: unknown key `prompt` (+0)");
+        insta::assert_snapshot!(check("{\"input\":{},\"preferred_output\":[]}"), @"line 1: the line is a preference, which the method `dpo` is for (+0)");
         insta::assert_snapshot!(check("\"x\""), @"line 1: the line is not a JSON object (+0)");
     }
 
@@ -225,12 +299,10 @@ mod tests {
 
     #[test]
     fn parts_of_text_and_the_developer_role_are_understood() {
-        let rows = read(
-            br#"{"messages":[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c","weight":1}]}"#
-                .as_slice(),
-        )
-        .unwrap();
-        let first = &rows.conversations[0][0];
+        let row = br#"{"messages":[{"role":"developer","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":"c","weight":1}]}"#;
+        let row = object(row).unwrap();
+        let conversation = conversation(&row, &mut Noticed::default()).unwrap();
+        let first = &conversation[0];
         assert_eq!((first.role.as_str(), first.content.as_str()), ("system", "ab"));
     }
 }

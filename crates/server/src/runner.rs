@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use wire::{Job, JobError, JobStatus};
 
 use crate::origin::{self, Found};
@@ -18,12 +19,12 @@ use crate::story::{self, Chapter};
 use crate::{Error, check, training};
 
 /// How long a thread rests when the database failed, so as not to spin.
-const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
+const REST_AFTER_ERROR: Duration = Duration::from_secs(5);
 
 /// Starts the threads; they end when the server stops.
 pub(crate) fn start(state: &Arc<State>) -> Result<Vec<JoinHandle<()>>, Error> {
     forget_finished(state);
-    rest(state)?;
+    take_up(state)?;
     let checks = spawn(state, "check", &[JobStatus::ValidatingFiles], check::check)?;
     let trains = spawn(state, "train", &[JobStatus::Running, JobStatus::Queued], training::train)?;
     Ok(vec![checks, trains])
@@ -59,16 +60,18 @@ fn spawn(
 
 fn next(state: &State, statuses: &[JobStatus]) -> Option<Job> {
     let found = state.store.change(|connection| {
-        jobs::next(connection, statuses, |job| {
-            // One whose tuned model was deleted is taken too, to be failed.
-            let found = origin::find(connection, &state.shelf, &job.model);
-            matches!(found, Ok(Found::Origin(_) | Found::Gone))
-        })
+        jobs::next(connection, statuses, |job| can_run(state, connection, job))
     });
     found.unwrap_or_else(|error| {
         tracing::error!(%error, "the jobs cannot be read");
         None
     })
+}
+
+/// Whether the model that `job` starts from is here. One that was deleted counts too, so that the job is failed.
+fn can_run(state: &State, connection: &Connection, job: &Job) -> bool {
+    let found = origin::find(connection, &state.shelf, &job.model);
+    matches!(found, Ok(Found::Origin(_) | Found::Gone))
 }
 
 /// Ends `job` with `error`, unless it has come to its end otherwise.
@@ -97,15 +100,23 @@ pub(crate) fn server_error(message: impl Into<String>) -> JobError {
     }
 }
 
-/// Lets those jobs rest that were about to pause when the server ended.
-fn rest(state: &State) -> Result<(), Error> {
-    let rest = || {
+/// Lets those jobs rest that were about to pause when the server ended, and those go on that its stopping paused.
+fn take_up(state: &State) -> Result<(), Error> {
+    let take_up = || {
         for job in state.store.change(jobs::unfinished)? {
             training::pause(state, &job)?;
         }
-        Ok(())
+        state.store.change(|connection| {
+            for job in jobs::going_on(connection)? {
+                if can_run(state, connection, &job) {
+                    let id = job.id.as_str();
+                    jobs::change(connection, id, |job| job.status = JobStatus::Running)?;
+                }
+            }
+            Ok(())
+        })
     };
-    rest().map_err(|source| Error::Database { path: state.folder.database(), source })
+    take_up().map_err(|source| Error::Database { path: state.folder.database(), source })
 }
 
 /// Removes training states of jobs that came to their end just before the server did.

@@ -42,7 +42,7 @@ impl Server {
     /// Serves `listener`, and works on jobs, until `shutdown` comes true.
     ///
     /// Then no more connections are taken, answers under way get [`Limits::shutdown_grace_seconds`] to end, and a
-    /// running job stops behind its current step, to go on when the folder is opened again.
+    /// running job is paused behind its current step, to go on by itself when the folder is served again.
     ///
     /// [`Limits::shutdown_grace_seconds`]: crate::Limits::shutdown_grace_seconds
     ///

@@ -18,9 +18,13 @@ pub(crate) mod models;
 pub(crate) mod uploads;
 
 /// The version of the tables that this code reads and writes.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// What each version adds to the one before.
-const SCHEMAS: [&str; 2] = [include_str!("store/schema.sql"), include_str!("store/schema_2.sql")];
+const SCHEMAS: [&str; 3] = [
+    include_str!("store/schema.sql"),
+    include_str!("store/schema_2.sql"),
+    include_str!("store/schema_3.sql"),
+];
 
 /// What can be wrong with the database.
 pub struct StoreError(Cause);
@@ -211,6 +215,7 @@ mod tests {
             let file = store.change(|connection| files::find(connection, "file-1")).unwrap();
             assert_eq!(file.map(|file| file.object.filename).as_deref(), Some("a"));
             assert_eq!(store.change(uploads::count_pending).unwrap(), 0);
+            assert!(store.change(jobs::going_on).unwrap().is_empty());
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) enum Chapter<'a> {
     Validated {
         examples: usize,
         named_messages: usize,
+        equal_pairs: usize,
     },
     Started,
     /// Training goes on behind this step, after a restart or a pause.
@@ -24,6 +25,10 @@ pub(crate) enum Chapter<'a> {
     },
     /// The user stopped the job for a while.
     Paused,
+    /// The server stops, and lets the job go on when it starts again.
+    Rested,
+    /// The disk is full.
+    NoRoom,
     /// The user let it go on.
     Unpaused,
     /// So many examples are longer than the `tokens` trained on, and are cut.
@@ -80,7 +85,7 @@ fn key(chapter: &Chapter<'_>) -> String {
         Chapter::Validated { .. } => VALIDATED.to_owned(),
         Chapter::Started => "started".to_owned(),
         Chapter::Resumed { .. } => id::random("resumed:"),
-        Chapter::Paused => id::random("paused:"),
+        Chapter::Paused | Chapter::Rested | Chapter::NoRoom => id::random("paused:"),
         Chapter::Unpaused => id::random("unpaused:"),
         Chapter::Cut { .. } => "cut".to_owned(),
         Chapter::Before(_) => "step:0".to_owned(),
@@ -94,8 +99,14 @@ fn key(chapter: &Chapter<'_>) -> String {
 fn level(chapter: &Chapter<'_>) -> EventLevel {
     match chapter {
         Chapter::Failed(_) => EventLevel::Error,
-        Chapter::Cut { .. } | Chapter::Resumed { restarted: true, .. } => EventLevel::Warn,
-        Chapter::Validated { named_messages, .. } if *named_messages > 0 => EventLevel::Warn,
+        Chapter::Cut { .. } | Chapter::NoRoom | Chapter::Resumed { restarted: true, .. } => {
+            EventLevel::Warn
+        }
+        Chapter::Validated { named_messages, equal_pairs, .. }
+            if named_messages + equal_pairs > 0 =>
+        {
+            EventLevel::Warn
+        }
         _ => EventLevel::Info,
     }
 }
@@ -113,13 +124,9 @@ fn message(chapter: &Chapter<'_>, job: &Job) -> String {
                 }
             }
         }
-        Chapter::Validated { examples, named_messages: 0 } => {
-            format!("Files validated ({examples} training examples), moving job to queued state")
+        Chapter::Validated { examples, named_messages, equal_pairs } => {
+            validated(*examples, *named_messages, *equal_pairs)
         }
-        Chapter::Validated { examples, named_messages } => format!(
-            "Files validated ({examples} training examples), moving job to queued state; \
-             {named_messages} messages carry a `name`, which the model's template has no place for"
-        ),
         Chapter::Started => "Fine-tuning job started".to_owned(),
         Chapter::Resumed { step: 0, .. } => {
             "The server was restarted; training begins again".to_owned()
@@ -131,6 +138,13 @@ fn message(chapter: &Chapter<'_>, job: &Job) -> String {
             format!("Training goes on behind step {step}")
         }
         Chapter::Paused => "Fine-tuning job paused".to_owned(),
+        Chapter::Rested => {
+            "The server is stopping; fine-tuning job paused until it starts again".to_owned()
+        }
+        Chapter::NoRoom => {
+            "The server's disk is full; fine-tuning job paused, to be resumed when there is room"
+                .to_owned()
+        }
         Chapter::Unpaused => "Fine-tuning job resumed".to_owned(),
         Chapter::Cut { examples, tokens } => {
             format!("{examples} examples are longer than {tokens} tokens; their ends are cut off")
@@ -148,6 +162,7 @@ fn message(chapter: &Chapter<'_>, job: &Job) -> String {
             for (name, value) in [
                 ("validation loss", metrics.valid_loss),
                 ("full validation loss", metrics.full_valid_loss),
+                ("reward margin", metrics.train_reward_margin),
             ] {
                 if value.is_some() {
                     text = format!("{text}, {name}={}", number(value));
@@ -165,4 +180,18 @@ fn message(chapter: &Chapter<'_>, job: &Job) -> String {
         }
         Chapter::Cancelled => "Fine-tuning job cancelled".to_owned(),
     }
+}
+
+fn validated(examples: usize, named_messages: usize, equal_pairs: usize) -> String {
+    let mut text =
+        format!("Files validated ({examples} training examples), moving job to queued state");
+    for (count, noticed) in [
+        (named_messages, "messages carry a `name`, which the model's template has no place for"),
+        (equal_pairs, "preferences have the same answer twice, which teaches nothing"),
+    ] {
+        if count > 0 {
+            text = format!("{text}; {count} {noticed}");
+        }
+    }
+    text
 }

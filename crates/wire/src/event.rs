@@ -129,6 +129,24 @@ pub struct Metrics {
     /// The accuracy on the whole validation file, at the end of an epoch.
     #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
     pub full_valid_mean_token_accuracy: Option<f64>,
+    /// Of preferences, the share of the batch's pairs whose preferred answer is ahead. Not `OpenAI`'s own, as all below.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub train_reward_accuracy: Option<f64>,
+    /// Of preferences, how far the preferred answers are ahead on the mean.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub train_reward_margin: Option<f64>,
+    /// Of preferences, the mean reward of the preferred answers.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub train_reward_preferred: Option<f64>,
+    /// Of preferences, the mean reward of the other answers.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub train_reward_rejected: Option<f64>,
+    /// The accuracy on a batch of the validation file's preferences.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub valid_reward_accuracy: Option<f64>,
+    /// The accuracy on all the validation file's preferences, at the end of an epoch.
+    #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
+    pub full_valid_reward_accuracy: Option<f64>,
     /// Fields that are not named above.
     #[serde(flatten)]
     pub extra: Extra,

@@ -198,6 +198,11 @@ impl Method {
             _ => None,
         }
     }
+
+    /// The hyperparameters of the way that is chosen, where there are some.
+    pub fn hyperparameters(&self) -> Option<&Hyperparameters> {
+        self.settings().and_then(|settings| settings.hyperparameters.as_ref())
+    }
 }
 
 impl MethodSettings {
@@ -254,10 +259,8 @@ impl CreateJob {
 
     /// The hyperparameters, from `method` where it holds some, else from their old place.
     pub fn chosen_hyperparameters(&self) -> Option<&Hyperparameters> {
-        let method = self.method.as_ref().and_then(Method::settings);
-        method
-            .and_then(|settings| settings.hyperparameters.as_ref())
-            .or(self.hyperparameters.as_ref())
+        let method = self.method.as_ref().and_then(Method::hyperparameters);
+        method.or(self.hyperparameters.as_ref())
     }
 }
 

@@ -89,6 +89,43 @@ pub(super) async fn whole(service: &Service) -> Result<(), Fault> {
     Ok(())
 }
 
+pub(super) async fn preferences(service: &Service) -> Result<(), Fault> {
+    let answer = |text: String| json!([{"role": "assistant", "content": text}]);
+    let pair = |index| {
+        let messages = json!([{"role": "user", "content": format!("What is behind {index}?")}]);
+        let (better, worse) =
+            (answer(format!("Behind it is {}.", index + 1)), answer("No.".into()));
+        let input = json!({"messages": messages, "tools": [], "parallel_tool_calls": true});
+        json!({"input": input, "preferred_output": better, "non_preferred_output": worse})
+    };
+    let pairs: String = (0..12).map(|index| format!("{}\n", pair(index))).collect();
+    let file = service.upload(pairs.as_bytes()).await?;
+    let hyperparameters = json!({"beta": 0.2, "n_epochs": 1, "batch_size": 4});
+    let method = json!({"type": "dpo", "dpo": {"hyperparameters": hyperparameters}});
+    let request = json!({"model": service.model().await?, "training_file": file, "method": method});
+    let created = service.try_post("/fine_tuning/jobs", &request).await?;
+    if created.status == 400 {
+        created.refused(&[400], Some("method.type"))?;
+        service.delete(&format!("/files/{file}")).await?;
+        return Ok(());
+    }
+    let id = text(&created.good()?, "id")?;
+    let job = service.until(&id, &["succeeded"]).await?;
+    judge(&job)?;
+    ensure!(job["method"]["type"] == "dpo", "{job}");
+    ensure!(job["method"]["dpo"]["hyperparameters"]["beta"] == 0.2, "{job}");
+    let events = service.pages(&format!("/fine_tuning/jobs/{id}/events"), 100).await?;
+    let first = events.iter().rev().find_map(|event| event["data"]["train_loss"].as_f64());
+    // Before the first step neither answer is ahead.
+    let at_first = first.is_some_and(|loss| (loss - std::f64::consts::LN_2).abs() < 0.05);
+    ensure!(at_first, "the first loss is {first:?}, not ln 2");
+    let model = text(&job, "fine_tuned_model")?;
+    ask(service, &model).await?;
+    service.delete(&format!("/models/{model}")).await?;
+    service.delete(&format!("/files/{file}")).await?;
+    Ok(())
+}
+
 async fn ask(service: &Service, model: &str) -> Result<(), Fault> {
     let messages = json!([{"role": "user", "content": "What is the number behind 3?"}]);
     let request = json!({"model": model, "max_tokens": 4, "messages": messages});

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Client, id};
 
 /// Jobs short enough to end between some kills: an epoch, and so a training state, every 10 or 6 steps.
-pub(crate) const RECIPES: [Recipe; 3] = [
-    Recipe { rows: 10, epochs: 12, batch: 1, seed: 1 },
-    Recipe { rows: 12, epochs: 20, batch: 2, seed: 2 },
-    Recipe { rows: 40, epochs: 2, batch: 1, seed: 3 },
+pub(crate) const RECIPES: [Recipe; 4] = [
+    Recipe { rows: 10, epochs: 12, batch: 1, seed: 1, method: "supervised" },
+    Recipe { rows: 12, epochs: 20, batch: 2, seed: 2, method: "supervised" },
+    Recipe { rows: 40, epochs: 2, batch: 1, seed: 3, method: "supervised" },
+    Recipe { rows: 10, epochs: 8, batch: 2, seed: 4, method: "dpo" },
 ];
 /// More jobs at a time would only wait for each other.
 const UNFINISHED_JOBS: usize = 3;
@@ -25,18 +26,22 @@ pub(crate) struct Recipe {
     epochs: usize,
     batch: usize,
     seed: usize,
+    method: &'static str,
 }
 
 impl Recipe {
     pub(crate) fn rows(&self) -> String {
-        rows(self.rows, self.seed as u64)
+        match self.method {
+            "dpo" => preferences(self.rows),
+            _ => rows(self.rows, self.seed as u64),
+        }
     }
 
     pub(crate) fn request(&self, file: &str) -> Value {
-        json!({
-            "model": "tiny-llama", "training_file": file, "seed": self.seed,
-            "hyperparameters": {"n_epochs": self.epochs, "batch_size": self.batch},
-        })
+        let hyperparameters = json!({"n_epochs": self.epochs, "batch_size": self.batch});
+        let method =
+            json!({"type": self.method, self.method: {"hyperparameters": hyperparameters}});
+        json!({"model": "tiny-llama", "training_file": file, "seed": self.seed, "method": method})
     }
 
     /// The place of the recipe that `job` follows.
@@ -54,6 +59,18 @@ fn rows(count: usize, salt: u64) -> String {
     };
     let lines: Vec<String> = (0..count).map(|index| row(index).to_string()).collect();
     lines.join("\n") + "\n"
+}
+
+fn preferences(count: usize) -> String {
+    let answer = |text: String| json!([{"role": "assistant", "content": text}]);
+    let row = |index| {
+        json!({
+            "input": {"messages": [{"role": "user", "content": format!("number {index}?")}]},
+            "preferred_output": answer(format!("yes, {index}")),
+            "non_preferred_output": answer("no".repeat(1 + index % 3)),
+        })
+    };
+    (0..count).map(|index| format!("{}\n", row(index))).collect()
 }
 
 /// An upload under way.

@@ -1,7 +1,7 @@
 //! `serve` killed at random moments: what it acknowledged is there afterwards, and trained weights do not differ.
 //!
-//! Rounds of uploads, parts, jobs, pauses and deletions, each cut off by a kill that cannot be caught; then a start, and
-//! a look at everything that was ever acknowledged. Few rounds always, many when asked for:
+//! Rounds of uploads, parts, jobs, pauses and deletions, each cut off by a kill that cannot be caught, some by SIGTERM
+//! instead; then a start, and a look at everything that was ever acknowledged. Few rounds always, many when asked for:
 //! `cargo test -p serve --test killed -- --ignored --nocapture`. Seeds fix what is done and when the kills come; what
 //! they hit is up to the machine.
 
@@ -20,10 +20,13 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::client::Client;
 use crate::ledger::{Ledger, RECIPES, Recipe};
-use crate::process::Process;
+use crate::process::{End, Process};
 
 /// The longest time between a start and its kill: some requests, or half a job.
 const LONGEST_ROUND_MS: u64 = 900;
+
+/// One in so many rounds ends as a service's manager ends a server, beside the rounds that a kill ends.
+const ASKED_EVERY: usize = 5;
 
 /// The weights that each recipe leads to when nothing comes between, by the folder of their adapter.
 async fn undisturbed() -> Result<Vec<BTreeMap<String, Vec<u8>>>> {
@@ -56,15 +59,17 @@ async fn torture(seed: u64, kills: usize) -> Result<()> {
     let data = tempfile::tempdir()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut ledger = Ledger::default();
-    for round in 0..kills {
+    let rounds = kills + kills / (ASKED_EVERY - 1);
+    for round in 0..rounds {
         let process = Process::start(data.path())?;
         let client = Client::new(&process.url)?;
         ledger.check(&client).await.with_context(|| format!("seed {seed}, after kill {round}"))?;
-        let killer =
-            process.kill_after(Duration::from_millis(random.next_u64() % LONGEST_ROUND_MS));
+        let end = if (round + 1) % ASKED_EVERY == 0 { End::Asked } else { End::Killed };
+        let pause = Duration::from_millis(random.next_u64() % LONGEST_ROUND_MS);
+        let killer = process.end_after(pause, end);
         // Ends with the first request that gets no answer.
         while ledger.act(&client, &mut random).await? {}
-        killer.await?;
+        killer.await??;
     }
     let process = Process::start(data.path())?;
     let client = Client::new(&process.url)?;
@@ -76,7 +81,10 @@ async fn torture(seed: u64, kills: usize) -> Result<()> {
         ensure!(left == 0, "{what} is left in {folder}");
     }
     let told = ledger.summary();
-    let report = format!("seed {seed}: {kills} kills; {told}; {trained} models equal bit for bit");
+    let report = format!(
+        "seed {seed}: {kills} kills, {} stops; {told}; {trained} models equal bit for bit",
+        rounds - kills
+    );
     writeln!(std::io::stdout(), "{report}")?;
     Ok(())
 }

@@ -36,32 +36,41 @@ impl Process {
         Ok(Self { child, url })
     }
 
-    /// Kills the server after `pause`, and waits for its end.
-    pub(crate) fn kill_after(&self, pause: Duration) -> JoinHandle<()> {
+    /// Ends the server after `pause`, by a kill or as `end` says, and waits for its end.
+    pub(crate) fn end_after(&self, pause: Duration, end: End) -> JoinHandle<Result<()>> {
         let child = Arc::clone(&self.child);
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            kill(&child);
+            tokio::task::spawn_blocking(move || end_now(&child, end)).await?
         })
     }
 
     /// Asks the server to stop and waits for its end.
-    #[cfg(unix)]
     pub(crate) fn stop(&self) -> Result<()> {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
-        ensure!(told.success(), "the server cannot be told to stop");
-        let status = child.wait()?;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
+        end_now(&self.child, End::Asked)
     }
+}
 
-    /// Ends the server; here there is no way to ask.
-    #[cfg(not(unix))]
-    pub(crate) fn stop(&self) -> Result<()> {
-        kill(&self.child);
-        Ok(())
+/// How a server ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It cannot do anything about it.
+    Killed,
+    /// It is asked by SIGTERM, where there is such a thing.
+    Asked,
+}
+
+fn end_now(child: &Mutex<Child>, end: End) -> Result<()> {
+    if end == End::Killed || cfg!(not(unix)) {
+        kill(child);
+        return Ok(());
     }
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+    ensure!(told.success(), "the server cannot be told to stop");
+    let status = child.wait()?;
+    ensure!(status.success(), "the server ended with {status}");
+    Ok(())
 }
 
 fn kill(child: &Mutex<Child>) {

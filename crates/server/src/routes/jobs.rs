@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State as Shared};
 use rusqlite::Connection;
-use wire::{Checkpoint, CreateJob, Event, FileId, Job, JobId, JobStatus, Method, Page, Purpose};
+use wire::{Checkpoint, CreateJob, Event, FileId, Job, JobId, JobStatus, Page, Purpose};
 
 use crate::extract::{JsonBody, Queries, no_cursor, unknown};
 use crate::fault::Fault;
@@ -28,7 +28,7 @@ pub(super) async fn create(
     Shared(state): Shared<Arc<State>>,
     JsonBody(request): JsonBody<CreateJob>,
 ) -> Result<Json<Job>, Fault> {
-    let hyperparameters = hyperparameters::wanted(&request)?;
+    let method = hyperparameters::wanted(&request)?;
     check(&request)?;
     check_model(&state, &request.model).await?;
     sweep::expired(&state).await?;
@@ -41,8 +41,8 @@ pub(super) async fn create(
         status: JobStatus::ValidatingFiles,
         training_file: Some(request.training_file),
         validation_file: request.validation_file,
-        method: Some(Method::supervised(hyperparameters.clone())),
-        hyperparameters,
+        hyperparameters: hyperparameters::shown(&method),
+        method: Some(method),
         seed: request.seed.or_else(|| Some(i64::from(id::random_seed()))),
         user_provided_suffix: request.suffix,
         metadata: request.metadata,

@@ -102,7 +102,7 @@ pub(crate) fn change(
     }
     change(&mut job);
     connection.execute(
-        "UPDATE jobs SET status = ?2, body = ?3 WHERE id = ?1",
+        "UPDATE jobs SET status = ?2, body = ?3, goes_on = 0 WHERE id = ?1",
         params![id, job.status.as_str(), serde_json::to_string(&job)?],
     )?;
     Ok(Some(job))
@@ -116,6 +116,24 @@ pub(crate) fn start(connection: &Connection, id: &str) -> Result<Option<Job>> {
         }
         _ => Ok(None),
     }
+}
+
+/// Pauses a running job until the server starts again, and not until somebody resumes it.
+pub(crate) fn rest(connection: &Connection, id: &str) -> Result<Option<Job>> {
+    let rested = change(connection, id, |job| {
+        job.status = JobStatus::Paused;
+        job.estimated_finish = None;
+    })?;
+    connection.execute("UPDATE jobs SET goes_on = 1 WHERE id = ?1", [id])?;
+    Ok(rested)
+}
+
+/// The jobs that [`rest`] paused and nobody has touched since, oldest first.
+pub(crate) fn going_on(connection: &Connection) -> Result<Vec<Job>> {
+    let mut query = connection
+        .prepare("SELECT body FROM jobs WHERE goes_on = 1 AND status = 'paused' ORDER BY seq")?;
+    let bodies = query.query_map([], |row| row.get::<_, String>(0))?;
+    bodies.map(|body| Ok(serde_json::from_str(&body?)?)).collect()
 }
 
 /// Where a job stands.

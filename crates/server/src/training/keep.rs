@@ -1,11 +1,15 @@
 //! What a training leaves on disk and in the database: checkpoints, states to go on from, the model and its results.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use engine::{Adapter, Model};
+use tempfile::TempDir;
 use wire::{Checkpoint, FileId, FileObject, Job, JobStatus, Metrics, Purpose};
 
-use super::{Halt, Session};
+use super::session::Session;
+use super::{Halt, load_error};
 use crate::blob::Incoming;
 use crate::folder::Folder;
 use crate::origin::Origin;
@@ -29,19 +33,27 @@ pub(super) struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
+    /// The adapter that the job starts from, where it starts from a tuned model.
+    pub(super) fn first_adapter(&self, model: &Arc<Model>) -> Result<Option<Arc<Adapter>>, Halt> {
+        let Some(tuned) = &self.origin.tuned else { return Ok(None) };
+        let adapter = self.state.shelf.adapter(tuned, &self.state.folder.adapters(), model);
+        adapter.map(Some).map_err(|error| load_error(&error))
+    }
+
     /// Keeps what `write` writes as the adapter `name` of the job, whole or not at all.
     fn keep_adapter(&self, name: &str, write: Write<'_>) -> Result<String, Halt> {
         let folder = format!("{}/{name}", self.job.id);
         let aside = self.aside()?;
-        write(&aside)?;
-        Folder::replace(&aside, &self.state.folder.adapters().join(&folder))?;
+        let made = aside.path().join("adapter");
+        std::fs::create_dir(&made)?;
+        write(&made)?;
+        Folder::replace(&made, &self.state.folder.adapters().join(&folder))?;
         Ok(folder)
     }
 
-    fn aside(&self) -> std::io::Result<PathBuf> {
-        let path = self.state.folder.temporary().join(id::random("training-"));
-        std::fs::create_dir_all(&path)?;
-        Ok(path)
+    /// A folder to write into, which goes with what is in it unless it is moved to its place.
+    fn aside(&self) -> std::io::Result<TempDir> {
+        tempfile::Builder::new().prefix("training-").tempdir_in(self.state.folder.temporary())
     }
 
     fn tuned(&self, id: String, folder: String) -> TunedModel {
@@ -121,18 +133,28 @@ impl Keeper<'_> {
 
 impl Session<'_> {
     /// Leaves a training state to go on from, in place of the one before.
-    pub(super) fn save(&mut self) -> Result<(), Halt> {
+    ///
+    /// Where that cannot be done the older one stays, and so does the training: it is the same from either.
+    pub(super) fn save(&mut self) {
+        self.saved = Instant::now();
+        if let Err(error) = self.try_save() {
+            let cause = error.source().map(ToString::to_string);
+            tracing::error!(job = %self.keeper.job.id, %error, cause, "no training state was left");
+        }
+    }
+
+    fn try_save(&self) -> Result<(), Box<dyn std::error::Error>> {
         let aside = self.keeper.aside()?;
-        self.trainer.checkpoint(&aside)?;
+        let made = aside.path().join("state");
+        self.trainer.checkpoint(&made)?;
         let states = self.keeper.state.folder.training().join(self.keeper.job.id.as_str());
         let old = saved_states(&states);
         let next = old.first().map_or(1, |(number, _)| number + 1);
-        Folder::replace(&aside, &states.join(next.to_string()))?;
+        Folder::replace(&made, &states.join(next.to_string()))?;
         for (_, path) in old {
             // One that stays is older than the new one, and is passed over.
             let _ = std::fs::remove_dir_all(path);
         }
-        self.saved = Instant::now();
         Ok(())
     }
 }

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use engine::{Adapter, LoraConfig};
+use engine::{Adapter, ChatMessage, LoraConfig};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use wire::{JobStatus, Metrics};
 
 use super::keep::Keeper;
 use super::{Halt, Part, Prepared, change};
 use crate::options::Launch;
+use crate::rows::{Content, Pair};
 use crate::runner::server_error;
 use crate::store::jobs;
 use crate::story::Chapter;
@@ -74,32 +75,48 @@ fn write_job(prepared: &Prepared<'_>, launch: &Launch, folder: &Path) -> Result<
         "max_gradient_norm": options.max_gradient_norm,
         "max_tokens": options.max_tokens,
         "seed": options.seed,
+        "beta": plan.beta,
         "lora": {"rank": lora.rank, "alpha": lora.alpha, "dropout": lora.dropout, "targets": targets},
     });
     fs::write(folder.join("job.json"), job.to_string())?;
     fs::write(folder.join("train.py"), SCRIPT)?;
     write_rows(&folder.join("train.jsonl"), &prepared.train)?;
-    if !prepared.valid.conversations.is_empty() {
-        write_rows(&folder.join("valid.jsonl"), &prepared.valid)?;
+    if let Some(valid) = &prepared.valid {
+        write_rows(&folder.join("valid.jsonl"), valid)?;
     }
     Ok(())
 }
 
-/// Every message of the assistant's that is learned becomes a row: what was said before it, and the message.
+/// Every message of the assistant's that is learned becomes a row: what was said before it, and the message. A
+/// preference is a row as it is.
 fn write_rows(path: &Path, part: &Part) -> Result<(), Halt> {
     let mut file = std::io::BufWriter::new(File::create(path)?);
-    let said =
-        |message: &engine::ChatMessage| json!({"role": message.role, "content": message.content});
-    for conversation in &part.conversations {
-        for (place, message) in conversation.iter().enumerate() {
-            if message.role != "assistant" || message.weight == Some(0.0) {
-                continue;
+    match &part.content {
+        Content::Conversations(conversations) => {
+            for conversation in conversations {
+                for (place, message) in conversation.iter().enumerate() {
+                    if message.role == "assistant" && message.weight != Some(0.0) {
+                        let (prompt, completion) = (said(&conversation[..place]), [message]);
+                        let completion = said(completion);
+                        writeln!(file, "{}", json!({"prompt": prompt, "completion": completion}))?;
+                    }
+                }
             }
-            let prompt: Vec<_> = conversation[..place].iter().map(said).collect();
-            writeln!(file, "{}", json!({"prompt": prompt, "completion": [said(message)]}))?;
+        }
+        Content::Preferences(pairs) => {
+            for Pair { input, preferred, rejected } in pairs {
+                let (chosen, rejected) = (said([preferred]), said([rejected]));
+                let row = json!({"prompt": said(input), "chosen": chosen, "rejected": rejected});
+                writeln!(file, "{row}")?;
+            }
         }
     }
     Ok(file.flush()?)
+}
+
+fn said<'a>(messages: impl IntoIterator<Item = &'a ChatMessage>) -> Vec<Value> {
+    let said = |message: &ChatMessage| json!({"role": message.role, "content": message.content});
+    messages.into_iter().map(said).collect()
 }
 
 fn copy_adapter(from: &Path, to: &Path) -> Result<(), Halt> {
@@ -246,6 +263,7 @@ impl<'a> Following<'a> {
         } else if let Some(pending) = &mut self.pending {
             pending.full_valid_loss = told.metrics.full_valid_loss;
             pending.full_valid_mean_token_accuracy = told.metrics.full_valid_mean_token_accuracy;
+            pending.full_valid_reward_accuracy = told.metrics.full_valid_reward_accuracy;
         }
         Ok(())
     }

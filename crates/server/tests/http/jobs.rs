@@ -220,7 +220,7 @@ async fn a_request_that_cannot_be_honoured_is_refused_by_name() -> Result<()> {
         json!({"seed": -1}),
         json!({"metadata": {long: "x"}}),
         json!({"integrations": [{"type": "wandb", "wandb": {"project": "p"}}]}),
-        json!({"method": {"type": "dpo"}}),
+        json!({"method": {"type": "reinforcement"}}),
         json!({"hyperparameters": {"n_epochs": 0}}),
         json!({"packing": true}),
     ] {
@@ -236,7 +236,7 @@ async fn a_request_that_cannot_be_honoured_is_refused_by_name() -> Result<()> {
     400 invalid_request_error seed invalid_value: 'seed' must be from 0 to 2147483647
     400 invalid_request_error metadata invalid_value: 'metadata' must be up to 16 pairs, keys of up to 64 and values of up to 512 characters
     400 invalid_request_error integrations unsupported_parameter: Unsupported parameter: 'integrations' is not supported by this server.
-    400 invalid_request_error method.type unsupported_parameter: Unsupported parameter: 'method.type' has only the value 'supervised' here.
+    400 invalid_request_error method.type unsupported_parameter: Unsupported parameter: 'method.type' has only the values 'supervised' and 'dpo' here.
     400 invalid_request_error hyperparameters.n_epochs invalid_value: 'n_epochs' must be "auto" or a whole number from 1 to 50
     400 invalid_request_error packing unknown_parameter: Unrecognized request argument supplied: packing
     "#);
@@ -298,8 +298,9 @@ async fn a_job_that_a_restart_interrupts_ends_as_one_that_was_not() -> Result<()
     assert_eq!(job["trained_tokens"], expected["trained_tokens"]);
     let (resumes, events): (Vec<String>, Vec<String>) = told(&service.events(&id).await?)
         .into_iter()
-        .partition(|event| event.contains("restarted"));
-    assert_eq!(resumes.len(), 2, "{resumes:?}");
+        .partition(|event| event.contains("The server "));
+    // Twice it was paused, and twice taken up.
+    assert_eq!(resumes.len(), 4, "{resumes:?}");
     assert_eq!(events[3..], expected_events[3..]);
     let again = std::fs::read(
         service.data.path().join(format!("adapters/{id}/final/adapter_model.safetensors")),

@@ -7,6 +7,7 @@ mod files;
 mod uploads;
 mod jobs;
 mod pause;
+mod preferences;
 #[cfg(unix)]
 mod launched;
 mod chat;

@@ -33,7 +33,7 @@ from datasets import Dataset  # noqa: E402
 from peft import LoraConfig, PeftModel  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback  # noqa: E402
 from transformers.trainer_utils import get_last_checkpoint  # noqa: E402
-from trl import SFTConfig, SFTTrainer  # noqa: E402
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer  # noqa: E402
 
 NAMES = {
     "loss": "train_loss",
@@ -42,11 +42,23 @@ NAMES = {
     "eval_mean_token_accuracy": "full_valid_mean_token_accuracy",
     "num_tokens": "tokens",
 }
+# Of preferences, where the accuracy of tokens says nothing.
+PREFERENCE_NAMES = {
+    "loss": "train_loss",
+    "rewards/accuracies": "train_reward_accuracy",
+    "rewards/margins": "train_reward_margin",
+    "rewards/chosen": "train_reward_preferred",
+    "rewards/rejected": "train_reward_rejected",
+    "eval_loss": "full_valid_loss",
+    "eval_rewards/accuracies": "full_valid_reward_accuracy",
+    "num_tokens": "tokens",
+}
 
 
 class Told(TrainerCallback):
-    def __init__(self, path):
+    def __init__(self, path, names):
         self.path = path
+        self.names = names
 
     def tell(self, state, **event):
         if state.is_world_process_zero:
@@ -54,7 +66,8 @@ class Told(TrainerCallback):
                 events.write(json.dumps({"step": state.global_step, "total_steps": state.max_steps, **event}) + "\n")
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        numbers = {NAMES[name]: float(value) for name, value in (logs or {}).items() if name in NAMES}
+        logs, names = logs or {}, self.names
+        numbers = {names[name]: float(value) for name, value in logs.items() if name in names}
         if "train_loss" in numbers or "full_valid_loss" in numbers:
             self.tell(state, **numbers)
 
@@ -78,7 +91,9 @@ def main(folder):
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     each = max(1, math.ceil(job["batch_size"] / processes))
     steps = job["epochs"] * math.ceil(len(train) / (each * processes))
-    config = SFTConfig(
+    preferences = job["beta"] is not None
+    kind, special = (DPOConfig, {"beta": job["beta"]}) if preferences else (SFTConfig, {})
+    config = kind(
         output_dir=os.path.join(folder, "states"),
         num_train_epochs=job["epochs"],
         per_device_train_batch_size=each,
@@ -100,6 +115,7 @@ def main(folder):
         gradient_checkpointing=False,
         report_to="none",
         disable_tqdm=True,
+        **special,
     )
     model = AutoModelForCausalLM.from_pretrained(job["model"])
     lora = job["lora"]
@@ -112,14 +128,14 @@ def main(folder):
     )
     if job["adapter"]:
         model, peft = PeftModel.from_pretrained(model, job["adapter"], is_trainable=True), None
-    trainer = SFTTrainer(
+    trainer = (DPOTrainer if preferences else SFTTrainer)(
         model=model,
         args=config,
         train_dataset=train,
         eval_dataset=valid,
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
         peft_config=peft,
-        callbacks=[Told(os.path.join(folder, "events.jsonl"))],
+        callbacks=[Told(os.path.join(folder, "events.jsonl"), PREFERENCE_NAMES if preferences else NAMES)],
     )
     states = config.output_dir
     trainer.train(resume_from_checkpoint=get_last_checkpoint(states) if os.path.isdir(states) else None)
