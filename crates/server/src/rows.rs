@@ -305,4 +305,28 @@ mod tests {
         let first = &conversation[0];
         assert_eq!((first.role.as_str(), first.content.as_str()), ("system", "ab"));
     }
+    const PREFERENCE: &str = r#"{"input":{"messages":[{"role":"user","content":"q"}]},"preferred_output":[{"role":"assistant","content":"a"}],"non_preferred_output":[{"role":"assistant","content":"b"}]}"#;
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_row_is_read_or_refused_and_its_text_is_in_no_fault(
+            place in 0_usize..180, byte: u8, cut in 0_usize..200, preference: bool,
+        ) {
+            let (row, kind) = if preference {
+                (PREFERENCE, Kind::Preferences)
+            } else {
+                (GOOD, Kind::Conversations)
+            };
+            let secret = row.replace("\"q\"", "\"SECRET\"");
+            let mut bytes = secret.into_bytes();
+            if let Some(there) = bytes.get_mut(place) {
+                *there = byte;
+            }
+            bytes.truncate(cut.max(1));
+            if let Err(error) = read(bytes.as_slice(), kind) {
+                let fault = format!("{error:?}");
+                proptest::prop_assert!(!fault.contains("SECRET"), "{fault}");
+            }
+        }
+    }
 }
