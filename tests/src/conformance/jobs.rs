@@ -98,8 +98,8 @@ pub(super) async fn preferences(service: &Service) -> Result<(), Fault> {
         let input = json!({"messages": messages, "tools": [], "parallel_tool_calls": true});
         json!({"input": input, "preferred_output": better, "non_preferred_output": worse})
     };
-    let pairs: String = (0..12).map(|index| format!("{}\n", pair(index))).collect();
-    let file = service.upload(pairs.as_bytes()).await?;
+    let pairs: Vec<String> = (0..12).map(|index| pair(index).to_string()).collect();
+    let file = service.upload(pairs.join("\n").as_bytes()).await?;
     let hyperparameters = json!({"beta": 0.2, "n_epochs": 1, "batch_size": 4});
     let method = json!({"type": "dpo", "dpo": {"hyperparameters": hyperparameters}});
     let request = json!({"model": service.model().await?, "training_file": file, "method": method});

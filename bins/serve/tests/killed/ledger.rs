@@ -70,7 +70,8 @@ fn preferences(count: usize) -> String {
             "non_preferred_output": answer("no".repeat(1 + index % 3)),
         })
     };
-    (0..count).map(|index| format!("{}\n", row(index))).collect()
+    let lines: Vec<String> = (0..count).map(|index| row(index).to_string()).collect();
+    lines.join("\n") + "\n"
 }
 
 /// An upload under way.
