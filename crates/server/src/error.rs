@@ -58,3 +58,14 @@ pub enum Error {
         source: io::Error,
     },
 }
+
+/// `error` and what it comes from, in one line for the log.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

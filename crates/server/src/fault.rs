@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::error::with_causes;
 use crate::room;
 use crate::store::StoreError;
 
@@ -111,13 +112,7 @@ impl Fault {
 
     /// Something broke in here; `error` goes to the log, not to the client.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut causes = Vec::new();
-        let mut next = Some(error);
-        while let Some(cause) = next {
-            causes.push(cause.to_string());
-            next = cause.source();
-        }
-        tracing::error!(error = causes.join(": "), "a request failed");
+        tracing::error!(error = with_causes(error), "a request failed");
         if room::is_used_up(error) {
             let message = "The server's disk is full";
             return Self::new(StatusCode::INSUFFICIENT_STORAGE, "server_error", message)

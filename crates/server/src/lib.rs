@@ -40,7 +40,8 @@
 //! - A parameter that the server cannot honour is refused by name with status 400, never passed over in silence.
 //! - Clients who are slow over a request's head or body or over reading an answer, or open too many connections, are
 //!   bounded by [`Limits`].
-//! - Where the disk is full, requests that write get status 507, and a job pauses, to be resumed when there is room.
+//! - Where the disk is full, requests that write get status 507, and a job pauses, to be resumed when there is room;
+//!   where not even the pause can be written, the job waits and goes on by itself.
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
 //!   another site's page are refused.
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use wire::{Job, JobError, JobStatus};
 
+use crate::error::with_causes;
 use crate::origin::{self, Found};
 use crate::state::State;
 use crate::store::{self, jobs};
@@ -49,7 +50,8 @@ fn spawn(
                 )
             });
             if let Err(error) = done {
-                tracing::error!(job = %job.id, %error, "a job could not be worked on");
+                let error = with_causes(&error);
+                tracing::error!(job = %job.id, error, "a job could not be worked on; it is tried again");
                 thread::sleep(REST_AFTER_ERROR);
             }
         }

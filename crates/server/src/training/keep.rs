@@ -11,6 +11,7 @@ use wire::{Checkpoint, FileId, FileObject, Job, JobStatus, Metrics, Purpose};
 use super::session::Session;
 use super::{Halt, load_error};
 use crate::blob::Incoming;
+use crate::error::with_causes;
 use crate::folder::Folder;
 use crate::origin::Origin;
 use crate::state::State;
@@ -138,8 +139,8 @@ impl Session<'_> {
     pub(super) fn save(&mut self) {
         self.saved = Instant::now();
         if let Err(error) = self.try_save() {
-            let cause = error.source().map(ToString::to_string);
-            tracing::error!(job = %self.keeper.job.id, %error, cause, "no training state was left");
+            let error = with_causes(&*error);
+            tracing::error!(job = %self.keeper.job.id, error, "no training state was left");
         }
     }
 
