@@ -22,7 +22,7 @@ async fn the_embedded_server_conforms() -> anyhow::Result<()> {
         .map(ToString::to_string)
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_eq!(outcomes.len(), 15);
+    assert_eq!(outcomes.len(), 16);
     Ok(server.shutdown().await?)
 }
 
