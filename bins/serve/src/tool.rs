@@ -76,13 +76,15 @@ fn announce(
     base: &BaseModel,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let url = format!("http://{}/v1", listener.local_addr()?);
+    let page = format!("http://{}/", listener.local_addr()?);
+    let url = format!("{page}v1");
     let key = if config.token.is_some() { "the token it was started with" } else { "any text" };
     writeln!(terminal.out, "{url}")?;
     terminal.out.flush()?;
     writeln!(
         terminal.err,
         "serving {} with data in {}; Ctrl-C stops\n\
+         open it in a browser: {page}\n\
          point an OpenAI SDK at it: OPENAI_BASE_URL={url} OPENAI_API_KEY={key}\n{}",
         base.id,
         config.data_dir.display(),

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::fault::Fault;
-use crate::id;
 use crate::pace::paced;
 use crate::state::State;
+use crate::{id, page};
 
 /// Lets a request pass or answers it with a fault; every answer carries an `x-request-id`.
 pub(crate) async fn guard(
@@ -69,10 +69,16 @@ fn check(state: &State, request: &Request) -> Result<(), Fault> {
         // Without a token the server is open to this machine only; a web page that resolves its own name to this
         // address is not this machine.
         None => check_host(headers),
-        Some(_) if request.uri().path() == "/health" => Ok(()),
+        // A browser asks for a page without a key, and the page then asks the person for it.
+        Some(_) if is_open(request.uri().path()) => Ok(()),
         Some(token) if bearer(headers).is_some_and(|key| token.matches(key)) => Ok(()),
         Some(_) => Err(Fault::unauthorized()),
     }
+}
+
+/// Whether the answer is the same for everybody, and tells nothing.
+fn is_open(path: &str) -> bool {
+    path == "/health" || page::is_page(path)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -42,6 +42,8 @@
 //!   bounded by [`Limits`].
 //! - Where the disk is full, requests that write get status 507, and a job pauses, to be resumed when there is room;
 //!   where not even the pause can be written, the job waits and goes on by itself.
+//! - `GET /` is a page to ask the models, follow the jobs and see what a training file holds; it needs nothing from
+//!   elsewhere, and where there is a token it asks for it. `GET /v1/files/{id}/report` is what it shows of a file.
 //! - Without a token every key is accepted, but only from this machine: requests that name another host or come from
 //!   another site's page are refused.
 
@@ -63,6 +65,8 @@ mod guard;
 mod pace;
 mod metrics;
 mod extract;
+mod page;
+mod report;
 mod routes;
 mod sampling;
 mod chat;

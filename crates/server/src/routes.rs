@@ -1,4 +1,4 @@
-//! The paths of the API.
+//! The paths of the API and of the page.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use crate::fault::Fault;
-use crate::guard;
 use crate::state::State;
+use crate::{guard, page};
 
 mod chat;
 mod completions;
@@ -19,6 +19,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod models;
+mod report;
 mod tokens;
 mod uploads;
 
@@ -36,6 +37,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/files", get(files::list).post(files::upload).layer(file))
         .route("/files/{id}", get(files::find).delete(files::delete))
         .route("/files/{id}/content", get(files::content))
+        .route("/files/{id}/report", get(report::report))
         .route("/uploads", post(uploads::create))
         .route("/uploads/{id}/parts", post(uploads::add_part).layer(part))
         .route("/uploads/{id}/complete", post(uploads::complete))
@@ -56,6 +58,8 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .nest("/v1", api)
         // Beside the API too, where lm-evaluation-harness asks for them.
         .merge(tokens())
+        .route("/", get(page::index))
+        .route("/page/{name}", get(page::file))
         .route("/health", get(health::health))
         .route("/metrics", get(metrics::metrics))
         .fallback(|| async { Fault::not_found("Unknown request URL").code("unknown_url") })

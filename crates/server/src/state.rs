@@ -8,6 +8,7 @@ use crate::desk::Desks;
 use crate::folder::Folder;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
+use crate::report::Reports;
 use crate::shelf::Shelf;
 use crate::store::Store;
 use crate::{Error, Limits, Options, Token, Training, sweep};
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) trainer: Training,
     pub(crate) metrics: Metrics,
+    pub(crate) reports: Reports,
     pub(crate) clock: Clock,
     /// When the base models came on offer, as far as their `created` goes.
     pub(crate) started_at: i64,
@@ -55,6 +57,7 @@ impl State {
             allowed_origins: options.allowed_origins,
             trainer: options.training,
             metrics,
+            reports: Reports::default(),
             started_at: options.clock.now(),
             clock: options.clock,
             stopping: AtomicBool::new(false),

@@ -112,7 +112,7 @@ pub(super) async fn list(
     Ok(Json(Page { first_id, last_id, ..Page::new(part.items, part.has_more) }))
 }
 
-async fn stored(state: &Arc<State>, id: String) -> Result<StoredFile, Fault> {
+pub(super) async fn stored(state: &Arc<State>, id: String) -> Result<StoredFile, Fault> {
     sweep::expired(state).await?;
     let shown: String = id.chars().take(100).collect();
     let file = state.store.call(move |connection| files::find(connection, &id)).await?;

@@ -12,3 +12,4 @@ mod preferences;
 mod launched;
 mod chat;
 mod completions;
+mod page;

@@ -111,6 +111,31 @@ fn tags_arriving_letter_by_letter_are_never_shown() {
     );
 }
 
+#[derive(serde::Deserialize)]
+struct Case {
+    template: String,
+    text: String,
+    reasoning: Option<String>,
+    response: String,
+    complete: bool,
+}
+
+/// The page of the server splits in the browser what it shows; the same cases hold it and this crate to each other.
+#[test]
+fn the_page_splits_as_this_does() {
+    let cases = include_str!("../../../../tests/golden/splits.json");
+    let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+    assert!(cases.len() > 250, "{}", cases.len());
+    for Case { template, text, reasoning, response, complete } in cases {
+        let template = match template.as_str() {
+            "any" => Template::Jinja(Jinja::new("{{ response }}").unwrap()),
+            name => name.parse().unwrap(),
+        };
+        let split = template.split(&text);
+        assert_eq!(split, Answer { reasoning, response, complete }, "{template}: {text:?}");
+    }
+}
+
 /// Every way of splitting.
 fn templates() -> impl Strategy<Value = Template> {
     let jinja = Template::Jinja(Jinja::new("{{ response }}").unwrap());
