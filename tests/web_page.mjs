@@ -410,7 +410,7 @@ test('a job is watched to its end, with its curve growing', async () => {
   const late = await points();
   assert.ok(late === steps + 1 && early < late, `${early} points, then ${late}`);
   const kinds = await page.evaluate(() =>
-    [...document.querySelectorAll('.chart')].map((chart) =>
+    [...document.querySelectorAll('.chart:not([hidden])')].map((chart) =>
       [...chart.querySelectorAll('g[data-kind]')].map((line) => line.dataset.kind),
     ),
   );
@@ -543,8 +543,9 @@ test('a job is paused, resumed and cancelled, each after a question', async () =
 
 test('the report on a training file has its counts and histograms', async () => {
   const page = await open();
+  await server.upload('reported.jsonl', rows(60));
   await page.getByRole('link', { name: 'Training data' }).click();
-  await page.getByRole('link', { name: /^long\.jsonl/ }).click();
+  await page.getByRole('link', { name: /^reported\.jsonl/ }).click();
   await page.getByRole('heading', { name: 'Tokens' }).waitFor();
   assert.match(await page.locator('.facts').textContent(), /Examples60Messages180/);
   await page.locator('blockquote', { hasText: SYSTEM }).waitFor();

@@ -43,7 +43,8 @@ export class Chart {
     this.#drawing.setAttribute('viewBox', `0 0 ${this.#width} ${HEIGHT}`);
     const lines = this.#shape.lines.map((line) => ({ ...line, points: pointsOf(steps, line.field) }));
     const there = lines.filter((line) => line.points.length > 0);
-    if (there.length === 0) return;
+    this.root.hidden = there.length === 0;
+    if (this.root.hidden) return;
     const { x, y, xTicks, yTicks } = scales(this.#width, steps, there, this.#shape.most);
     this.#x = x;
     const percent = this.#shape.most === 1;
@@ -104,12 +105,14 @@ function pointsOf(steps, field) {
 
 function scales(width, steps, lines, most) {
   const values = lines.flatMap((line) => line.points.map(([, value]) => value));
-  const last = Math.max(...steps.map((step) => step.step), 1);
+  // Not by Math.min(...values), which takes only so many arguments.
+  const [least, greatest] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+  const last = Math.max(steps.at(-1).step, 1);
   // The whole way that is planned, as long as it is not far beyond what is done.
   const total = steps.at(-1).total_steps ?? last;
   const right = Math.max(last, Math.min(total, last * 4));
   const xTicks = ticks(0, right, 6).filter((tick) => tick <= right);
-  const yTicks = ticks(most === undefined ? Math.min(...values) : 0, most ?? Math.max(...values), 5);
+  const yTicks = ticks(most === undefined ? least : 0, most ?? greatest, 5);
   const [bottom, top] = [yTicks[0], yTicks.at(-1)];
   return {
     xTicks,
@@ -133,7 +136,7 @@ function grid(width, { xTicks, yTicks, x, y, percent }) {
 }
 
 function drawLine({ kind, points }, x, y) {
-  const path = points
+  const path = thinned(points, x)
     .map(([step, value], index) => `${index === 0 ? 'M' : 'L'}${x(step).toFixed(1)} ${y(value).toFixed(1)}`)
     .join('');
   const dots =
@@ -141,4 +144,15 @@ function drawLine({ kind, points }, x, y) {
       ? []
       : points.map(([step, value]) => svg('circle', { cx: x(step), cy: y(value), r: kind === 'full' ? 4 : 2.5 }));
   return svg('g', { 'data-kind': kind }, svg('path', { d: path }), dots);
+}
+
+/** Of many points the lowest and the highest in each place of the drawing, which look the same. */
+function thinned(points, x) {
+  if (points.length <= 2 * USUAL_WIDTH) return points;
+  const places = Map.groupBy(points, ([step]) => Math.round(x(step)));
+  return [...places.values()].flatMap((near) => {
+    const low = near.reduce((a, b) => (b[1] < a[1] ? b : a));
+    const high = near.reduce((a, b) => (b[1] > a[1] ? b : a));
+    return low === high ? [low] : [low, high].sort(([a], [b]) => a - b);
+  });
 }

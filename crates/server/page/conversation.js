@@ -5,8 +5,7 @@
 import { split } from './splitter.js';
 
 const KEY = 'medtune.conversation';
-const NOTE =
-  'For research only, not for clinical use: never for diagnosis, treatment or any other clinical decision.';
+const NOTE = 'For research only, not for clinical use: never for diagnosis, treatment or any other clinical decision.';
 
 let turns = restored();
 

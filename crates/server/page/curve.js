@@ -1,28 +1,36 @@
-// The learning curve: loss and token accuracy of training and validation by step, drawn while they come.
+// The learning curve: loss and accuracy of training and validation by step, drawn while they come.
 
-import { el } from './dom.js';
 import { Chart } from './chart.js';
-import { digits } from './words.js';
+import { el, row, table, wide } from './dom.js';
+import { digits, percent } from './words.js';
+
+/** Beyond these a table becomes slow, and nobody reads on. */
+const MOST_ROWS = 2000;
+
+const lines = (train, valid, full) => [
+  { name: 'Training (batch)', field: train, kind: 'train' },
+  { name: 'Validation (part)', field: valid, kind: 'valid' },
+  { name: 'Validation (whole)', field: full, kind: 'full' },
+];
 
 const CHARTS = [
   {
     title: 'Loss',
     format: (value) => value.toFixed(3),
-    lines: [
-      { name: 'Training (batch)', field: 'train_loss', kind: 'train' },
-      { name: 'Validation (part)', field: 'valid_loss', kind: 'valid' },
-      { name: 'Validation (whole)', field: 'full_valid_loss', kind: 'full' },
-    ],
+    lines: lines('train_loss', 'valid_loss', 'full_valid_loss'),
   },
   {
     title: 'Token accuracy',
-    format: (value) => `${(value * 100).toFixed(1)} %`,
+    format: percent,
     most: 1,
-    lines: [
-      { name: 'Training (batch)', field: 'train_mean_token_accuracy', kind: 'train' },
-      { name: 'Validation (part)', field: 'valid_mean_token_accuracy', kind: 'valid' },
-      { name: 'Validation (whole)', field: 'full_valid_mean_token_accuracy', kind: 'full' },
-    ],
+    lines: lines('train_mean_token_accuracy', 'valid_mean_token_accuracy', 'full_valid_mean_token_accuracy'),
+  },
+  {
+    // Of jobs on preferences, which have no accuracy of tokens.
+    title: 'Pairs with the preferred answer ahead',
+    format: percent,
+    most: 1,
+    lines: lines('train_reward_accuracy', 'valid_reward_accuracy', 'full_valid_reward_accuracy'),
   },
 ];
 
@@ -30,43 +38,17 @@ export class Curve {
   /** By step: after a restart a step may be told again. */
   #steps = new Map();
   #charts = CHARTS.map((shape) => new Chart(shape));
-  #table = el('tbody', {});
-  #folded;
+  #table = el('div', {});
+  #folded = el('details', { on: { toggle: () => this.#drawTable() } });
 
   constructor() {
-    const head = [
-      'Step',
-      ...CHARTS.flatMap(({ title, lines }) => lines.map(({ name }) => `${title}: ${name.toLowerCase()}`)),
-    ];
-    const table = el(
-      'table',
-      {},
-      el(
-        'thead',
-        {},
-        el(
-          'tr',
-          {},
-          head.map((text) => el('th', { scope: 'col' }, text)),
-        ),
-      ),
-      this.#table,
-    );
-    this.#folded = el(
-      'details',
-      { on: { toggle: () => this.#drawTable() } },
-      el('summary', {}, 'The values as a table'),
-      el('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Values of the learning curve' }, table),
-    );
+    const charts = this.#charts.map((chart) => chart.root);
+    this.#folded.append(el('summary', {}, 'The values as a table'), this.#table);
     this.root = el(
       'section',
       { class: 'card curve', hidden: true },
       el('h2', {}, 'Learning curve'),
-      el(
-        'div',
-        { class: 'charts' },
-        this.#charts.map((chart) => chart.root),
-      ),
+      el('div', { class: 'charts' }, charts),
       this.#folded,
     );
   }
@@ -90,17 +72,18 @@ export class Curve {
 
   #drawTable() {
     if (!this.#folded.open) return;
-    const rows = [...this.#steps.values()].reverse().map((step) => {
-      const cells = CHARTS.flatMap(({ lines, format }) =>
-        lines.map(({ field }) => (typeof step[field] === 'number' ? format(step[field]) : '')),
-      );
-      return el(
-        'tr',
-        {},
-        el('th', { scope: 'row' }, digits(step.step)),
-        cells.map((text) => el('td', {}, text)),
-      );
+    const steps = [...this.#steps.values()].reverse().slice(0, MOST_ROWS);
+    const is = (step, field) => typeof step[field] === 'number';
+    const columns = CHARTS.flatMap(({ title, format, lines }) =>
+      lines
+        .filter(({ field }) => steps.some((step) => is(step, field)))
+        .map(({ name, field }) => ({ head: `${title}: ${name.toLowerCase()}`, field, format })),
+    );
+    const rows = steps.map((step) => {
+      const cells = columns.map(({ field, format }) => (is(step, field) ? format(step[field]) : ''));
+      return row(digits(step.step), cells);
     });
-    this.#table.replaceChildren(...rows);
+    const values = table(['Step', ...columns.map(({ head }) => head)], rows);
+    this.#table.replaceChildren(wide('Values of the learning curve', values));
   }
 }

@@ -44,3 +44,20 @@ export function facts(pairs) {
     known.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
   );
 }
+
+/** A table with these texts over its columns; where there is none, the column speaks for itself. */
+export function table(head, rows) {
+  const cells = head.map((text) => (text === '' ? el('td') : el('th', { scope: 'col' }, text)));
+  return el('table', {}, el('thead', {}, el('tr', {}, cells)), el('tbody', {}, rows));
+}
+
+/** A row of it, whose first cell names it. */
+export function row(name, cells) {
+  const nodes = cells.map((cell) => el('td', {}, cell));
+  return el('tr', {}, el('th', { scope: 'row' }, name), nodes);
+}
+
+/** What may be wider than the page and then scrolls by itself, by the keyboard too. */
+export function wide(label, content) {
+  return el('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': label }, content);
+}

@@ -1,6 +1,6 @@
 // A training file as numbers: examples, tokens by half, what the system prompts are, what does not fit.
 
-import { el, facts } from './dom.js';
+import { el, facts, row, table, wide } from './dom.js';
 import { histogram } from './histogram.js';
 import { bytes, count, digits, percent, time } from './words.js';
 
@@ -47,45 +47,36 @@ function general(file, { kind, examples, messages, answers, named_messages: name
 
 function tokens({ model, limit, cut, trained, parts }, examples) {
   const there = PARTS.filter(([name]) => parts[name].total > 0);
-  const row = ([name, title]) => {
+  const rows = there.map(([name, title]) => {
     const { total, median, p95, max } = parts[name];
-    return el(
-      'tr',
-      {},
-      el('th', { scope: 'row' }, title),
-      [total, median, p95, max].map((number) => el('td', {}, digits(number))),
-    );
-  };
-  const head = ['', 'Together', 'Median', '95 % up to', 'Longest'].map((text) =>
-    el(text ? 'th' : 'td', text ? { scope: 'col' } : {}, text),
-  );
-  const fit =
-    cut === 0
-      ? `All examples fit into the ${digits(limit)} tokens that are trained on.`
-      : `${count(cut, 'example')} (${percent(cut / examples)}) ${cut === 1 ? 'is' : 'are'} longer than the ${digits(limit)} tokens that are trained on; ${cut === 1 ? 'its end is' : 'their ends are'} cut off.`;
+    return row(title, [total, median, p95, max].map(digits));
+  });
+  const found = table(['', 'Together', 'Median', '95 % up to', 'Longest'], rows);
+  const charts = there.map(([name, title]) => histogram(title, parts[name], name === 'whole' ? limit : null));
+  const how =
+    `Counted by the tokenizer of ${model}. One epoch learns from ${count(trained, 'token')} of the answers. ` +
+    'The whole holds the words of the chat template too.';
   return [
     el(
       'section',
       { class: 'card' },
       el('h2', {}, 'Tokens'),
-      el(
-        'p',
-        { class: 'note' },
-        `Counted by the tokenizer of ${model}. One epoch learns from ${count(trained, 'token')} of the answers. The whole holds the words of the chat template too.`,
-      ),
-      el(
-        'div',
-        { class: 'wide', tabindex: '0', role: 'region', 'aria-label': 'Tokens by part' },
-        el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, there.map(row))),
-      ),
-      el('p', cut === 0 ? {} : { class: 'problem' }, fit),
-      el(
-        'div',
-        { class: 'charts' },
-        there.map(([name, title]) => histogram(title, parts[name], name === 'whole' ? limit : null)),
-      ),
+      el('p', { class: 'note' }, how),
+      wide('Tokens by part', found),
+      el('p', cut === 0 ? {} : { class: 'problem' }, fit(limit, cut, examples)),
+      el('div', { class: 'charts' }, charts),
     ),
   ];
+}
+
+/** Whether the examples fit into what is trained on. */
+function fit(limit, cut, examples) {
+  const most = `the ${digits(limit)} tokens that are trained on`;
+  if (cut === 0) return `All examples fit into ${most}.`;
+  const some = `${count(cut, 'example')} (${percent(cut / examples)})`;
+  return cut === 1
+    ? `${some} is longer than ${most}; its end is cut off.`
+    : `${some} are longer than ${most}; their ends are cut off.`;
 }
 
 function prompts({ system_prompts: found, distinct_system_prompts: distinct, examples }) {

@@ -3,7 +3,7 @@
 import { json, list } from './api.js';
 import { confirm } from './confirm.js';
 import { Curve } from './curve.js';
-import { button, el, facts } from './dom.js';
+import { button, el, facts, row, table } from './dom.js';
 import { EventLog } from './log.js';
 import { poll } from './poll.js';
 import { copy } from './save.js';
@@ -155,35 +155,14 @@ class RunView {
 
   #checkpointTable(checkpoints) {
     if (checkpoints.length === 0) return [];
+    const loss = (value) => (typeof value === 'number' ? value.toFixed(3) : '–');
     const rows = checkpoints.map(({ step_number: step, fine_tuned_model_checkpoint: model, metrics = {} }) => {
-      const valid = metrics.full_valid_loss ?? metrics.valid_loss;
-      return el(
-        'tr',
-        {},
-        el('th', { scope: 'row' }, digits(step)),
-        el('td', {}, typeof metrics.train_loss === 'number' ? metrics.train_loss.toFixed(3) : '–'),
-        el('td', {}, typeof valid === 'number' ? valid.toFixed(3) : '–'),
-        el(
-          'td',
-          {},
-          button('Ask it', () => this.#askModel(model), {
-            class: 'quiet',
-            'aria-label': `Ask it: the checkpoint of step ${step}`,
-          }),
-        ),
-      );
+      const label = { class: 'quiet', 'aria-label': `Ask it: the checkpoint of step ${step}` };
+      const ask = button('Ask it', () => this.#askModel(model), label);
+      return row(digits(step), [loss(metrics.train_loss), loss(metrics.full_valid_loss ?? metrics.valid_loss), ask]);
     });
-    const head = ['Step', 'Training loss', 'Validation loss', ''].map((text) =>
-      el(text ? 'th' : 'td', text ? { scope: 'col' } : {}, text),
-    );
-    return [
-      el(
-        'section',
-        { class: 'card' },
-        el('h2', {}, 'Checkpoints'),
-        el('table', {}, el('thead', {}, el('tr', {}, head)), el('tbody', {}, rows)),
-      ),
-    ];
+    const found = table(['Step', 'Training loss', 'Validation loss', ''], rows);
+    return [el('section', { class: 'card' }, el('h2', {}, 'Checkpoints'), found)];
   }
 }
 
