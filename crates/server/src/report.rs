@@ -343,16 +343,16 @@ mod tests {
     #[test]
     fn a_report_is_made_once_for_each_content_and_model() {
         let reports = Reports::default();
-        let mut made = 0;
+        let mut count = 0;
         for (content, model) in
             [("a", None), ("a", Some("m")), ("a", None), ("b", None), ("a", Some("m"))]
         {
             let make = || {
-                made += 1;
+                count += 1;
                 Report::new(&rows::read(&b""[..], Kind::Conversations).unwrap(), None)
             };
             reports.of(content, model, make).unwrap();
         }
-        assert_eq!(made, 3);
+        assert_eq!(count, 3);
     }
 }
