@@ -249,7 +249,7 @@ test('a question is answered, and the next one is asked behind it', async () => 
   await ask(page, QUESTION);
   await state(page, 'done');
   assert.ok((await last(page).locator('.response').textContent()).length > 0);
-  assert.match(await last(page).locator('.measures').textContent(), /^\d+ tokens in, \d+ out · .+ s/);
+  assert.match(await last(page).locator('.measures').textContent(), /^\d+ tokens in, \d+ out · .+ m?s/);
   await page.getByLabel('Most tokens').fill('20');
   await ask(page, 'And then?');
   await page.waitForFunction(() => document.querySelectorAll('.answer[data-state="done"]').length === 2);

@@ -139,10 +139,9 @@ function drawLine({ kind, points }, x, y) {
   const path = thinned(points, x)
     .map(([step, value], index) => `${index === 0 ? 'M' : 'L'}${x(step).toFixed(1)} ${y(value).toFixed(1)}`)
     .join('');
-  const dots =
-    kind === 'train'
-      ? []
-      : points.map(([step, value]) => svg('circle', { cx: x(step), cy: y(value), r: kind === 'full' ? 4 : 2.5 }));
+  // Many dots would hide the lines below them.
+  const r = (kind === 'full' ? 4 : 2.5) / (points.length > 24 ? 2 : 1);
+  const dots = kind === 'train' ? [] : points.map(([step, value]) => svg('circle', { cx: x(step), cy: y(value), r }));
   return svg('g', { 'data-kind': kind }, svg('path', { d: path }), dots);
 }
 
