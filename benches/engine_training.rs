@@ -2,7 +2,8 @@
 //! projections.
 //!
 //! `cargo run --package medtune-benches --bin engine-training -- MODEL [--compute f32|bf16|auto] [--isa NAME] [--json]
-//! [--keep-quantised] [--memory MB] [--batch N] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With `--json` one line a length.
+//! [--keep-quantised] [--memory MB] [--batch N] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With `--json` one
+//! line a length.
 //! The engine is optimised in every profile, so the development profile measures the same code as the release.
 
 use std::io::Write as _;
