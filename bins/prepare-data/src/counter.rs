@@ -52,6 +52,15 @@ impl Counter {
         }
     }
 
+    /// What counts a chat's texts one by one, and what it adds to them; a local model's template goes over all of it.
+    pub(crate) fn service(&self) -> Option<(Encoding, ChatConstants)> {
+        match self {
+            Self::Service { encoding, constants } => Some((*encoding, *constants)),
+            Self::StandIn { .. } => Some((STAND_IN, ChatConstants::CURRENT)),
+            Self::Local(_) => None,
+        }
+    }
+
     /// The name of what counts.
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -7,6 +7,7 @@ use cli::{Exit, Failure, ResultExt, Terminal};
 use dataset::{
     ContentHash, Entry, Limits, Output, Place, Reader, Reason, Rejection, Repeats, Spool,
 };
+use indicatif::ProgressBar;
 
 use crate::against::{Against, Contamination};
 use crate::config::{Config, folder_of};
@@ -14,9 +15,10 @@ use crate::counter::Counter;
 use crate::download::Origin;
 use crate::input::{Input, Source};
 use crate::judge::{Good, Judge, Judged};
+use crate::meter::Meter;
 use crate::phi::Identified;
 use crate::report::{InputReport, RecordPlace, RejectedRecord};
-use crate::summary::count;
+use crate::summary::{count, number};
 use crate::tally::Tally;
 use crate::workers::ordered;
 
@@ -44,6 +46,14 @@ pub(crate) struct Kept {
     pub(crate) index: u64,
 }
 
+/// How many records there were of an input, and how many in a second.
+fn pace(bar: &ProgressBar, read: u64) -> String {
+    let rate = read as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    let rate = number(rate as u64);
+    format!("{}, {rate}/s", count(read, "record"))
+}
+
 /// Reads every input of `config` to its end.
 pub(crate) fn gather(
     config: &Config,
@@ -54,7 +64,8 @@ pub(crate) fn gather(
     let against = Against::load(&config.against)?;
     let limit = config.limit(counter);
     let overlong = config.overlong_applies(counter).then_some(config.overlong);
-    let judge = Judge { config, counter, against: &against, limit, overlong };
+    let meter = Meter::new(counter, &config.template, &config.system_prompt);
+    let judge = Judge { config, meter, against: &against, limit, overlong };
     let rejects = config.outputs.rejects.as_deref().filter(|_| !config.dry_run);
     let mut gathered = Gathered {
         inputs: Vec::new(),
@@ -95,7 +106,7 @@ impl Gathered {
         ordered(config.threads, reader.by_ref(), judge, |judged| {
             self.place_judged(source, judged?, config)?;
             if self.tally.read.is_multiple_of(256) {
-                bar.set_message(count(self.tally.read, "record"));
+                bar.set_message(pace(&bar, self.tally.read - before.0));
             }
             Ok::<_, Failure>(())
         })?;

@@ -6,7 +6,7 @@ use template::Template;
 
 use crate::against::{Against, Contamination};
 use crate::config::Config;
-use crate::counter::Counter;
+use crate::meter::Meter;
 use crate::overlong::{self, Excess, Measured, Overlong};
 use crate::phi::{self, Found};
 use crate::tally::ExampleTokens;
@@ -14,7 +14,7 @@ use crate::tally::ExampleTokens;
 /// What records are judged by.
 pub(crate) struct Judge<'a> {
     pub(crate) config: &'a Config,
-    pub(crate) counter: &'a Counter,
+    pub(crate) meter: Meter<'a>,
     pub(crate) against: &'a Against,
     /// The most tokens of an example.
     pub(crate) limit: Option<usize>,
@@ -80,7 +80,7 @@ impl Judge<'_> {
             Example::new(record, template, system_prompt).with_context(|| record.place.to_string())
         };
         let policy = (self.limit, self.overlong);
-        let measured = overlong::measure(record, self.counter, policy, make)?;
+        let measured = overlong::measure(record, &self.meter, policy, make)?;
         let Measured { trimmed, example, tokens, excess } = measured;
         let record = trimmed.as_ref().unwrap_or(record);
         Ok(Judged::Good(Box::new(Good {
@@ -92,18 +92,26 @@ impl Judge<'_> {
             excess,
             splits_again: splits_again(template, record, &example),
             content: record.content_hash(),
-            example: example.to_line()?,
+            example: example.to_line(),
         })))
     }
 }
 
 /// Whether the answer of `example` comes apart into the halves of `record`, which it is made of.
 fn splits_again(template: &Template, record: &Record, example: &Example) -> bool {
-    let answer = match example.messages.last() {
-        Some(message) if matches!(template, Template::Headed | Template::Think) => {
-            template.split(&message.content)
+    let reasoning = record.reasoning.as_bytes();
+    let wide = |mark: &str| memchr::memmem::find(reasoning, mark.as_bytes()).is_some();
+    // No heading is without one of its marks and no tag without its own, so that most records need no splitting.
+    let marked = match template {
+        Template::Headed => {
+            memchr::memchr2(b'#', b'*', reasoning).is_some() || wide("＃") || wide("＊")
         }
+        Template::Think => memchr::memchr(b'<', reasoning).is_some(),
         // Nothing marks the border, or nothing must, and nobody expects it to be found.
+        _ => false,
+    };
+    let answer = match example.messages.last() {
+        Some(message) if marked => template.split(&message.content),
         _ => return true,
     };
     answer.reasoning.as_deref() == Some(record.reasoning.trim())

@@ -14,6 +14,7 @@ mod phi;
 mod local;
 mod counter;
 mod tally;
+mod meter;
 mod overlong;
 mod judge;
 mod workers;

@@ -5,6 +5,7 @@ use dataset::{Example, Record};
 use serde::Serialize;
 
 use crate::counter::Counter;
+use crate::meter::Meter;
 use crate::report::RecordPlace;
 use crate::tally::ExampleTokens;
 
@@ -209,21 +210,21 @@ pub(crate) struct Measured {
 /// Makes the example of `record` by `make`, and shortens its reasoning where `policy` says so.
 pub(crate) fn measure(
     record: &Record,
-    counter: &Counter,
+    meter: &Meter<'_>,
     (limit, policy): (Option<usize>, Option<Overlong>),
     make: impl Fn(&Record) -> anyhow::Result<Example>,
 ) -> anyhow::Result<Measured> {
     let example = make(record)?;
-    let tokens = ExampleTokens::of(record, &example, counter)?;
+    let tokens = meter.example(record, &example)?;
     let total = tokens.total();
     let Some(limit) = limit.filter(|&limit| total > limit) else {
         return Ok(Measured { trimmed: None, example, tokens, excess: None });
     };
-    let loss = loss(record, &example, counter, (total, limit));
+    let loss = loss(record, &example, meter.counter, (total, limit));
     let mut excess = Excess { tokens: total, loss, trimmed: false };
     let shorter = match policy {
         Some(Overlong::TrimReasoning) => {
-            trimmed(record, limit, |record| counter.chat(&make(record)?))?
+            trimmed(record, limit, |record| meter.counter.chat(&make(record)?))?
         }
         _ => None,
     };
@@ -232,7 +233,7 @@ pub(crate) fn measure(
     };
     excess.trimmed = true;
     let example = make(&record)?;
-    let tokens = ExampleTokens::of(&record, &example, counter).context("the shorter record")?;
+    let tokens = meter.example(&record, &example).context("the shorter record")?;
     Ok(Measured { trimmed: Some(record), example, tokens, excess: Some(excess) })
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataset::{Example, Record};
-
 use crate::against::Contamination;
-use crate::counter::Counter;
 use crate::overlong::{Excess, OverlongReport};
 use crate::report::{ContaminatedRecord, RecordPlace, RejectedRecord, SideTokens};
 
@@ -22,19 +19,10 @@ pub(crate) struct ExampleTokens {
 }
 
 impl ExampleTokens {
-    /// The tokens of `example`, which is made of `record`.
-    pub(crate) fn of(
-        record: &Record,
-        example: &Example,
-        counter: &Counter,
-    ) -> anyhow::Result<Self> {
-        let count = |text: &str| narrow(counter.text(text));
-        Ok(Self {
-            question: count(&record.question),
-            reasoning: count(&record.reasoning),
-            response: count(&record.response),
-            total: narrow(counter.chat(example)?),
-        })
+    /// The tokens of question, reasoning, response and of all that frames them too.
+    pub(crate) fn new(counts: [usize; 4]) -> Self {
+        let [question, reasoning, response, total] = counts.map(narrow);
+        Self { question, reasoning, response, total }
     }
 
     pub(crate) fn question(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! Short signatures that are alike where sets are alike.
 
-use crate::words::mix;
+use crate::words::{mix, run_hash};
 
 /// Values of a signature: enough to tell sets of similarity 0.6 from sets of 0.4.
 const BINS: usize = 128;
@@ -25,26 +25,46 @@ pub(crate) fn bands(hashes: &[u64]) -> Bands {
     let filled = bins;
     if filled.iter().any(|&value| value != u64::MAX) {
         for (index, value) in bins.iter_mut().enumerate().filter(|(_, value)| **value == u64::MAX) {
-            *value = donor(&filled, index as u64);
+            *value = donor(&filled, index);
         }
     }
     let mut bands = [0; BANDS];
-    for (number, (band, rows)) in bands.iter_mut().zip(bins.chunks_exact(ROWS)).enumerate() {
-        let mixed = rows.iter().fold(number as u64, |hash, &row| mix(hash ^ row).wrapping_add(row));
-        *band = (mixed >> 32) as u32;
+    for (band, rows) in bands.iter_mut().zip(bins.chunks_exact(ROWS)) {
+        *band = (run_hash(rows) >> 32) as u32;
     }
     bands
 }
 
 /// The value that an empty bin takes: that of the first filled one in an order of its own.
-fn donor(filled: &[u64; BINS], index: u64) -> u64 {
-    let attempts = (0_u64..).map(|attempt| filled[low_bits(mix(index << 32 | attempt))]);
-    let mut values = attempts.filter(|&value| value != u64::MAX);
+fn donor(filled: &[u64; BINS], index: usize) -> u64 {
+    let later = (FIRST..).map(|attempt| place(index, attempt));
+    let places = ORDERS[index].iter().map(|&place| usize::from(place)).chain(later);
+    let mut values = places.map(|place| filled[place]).filter(|&value| value != u64::MAX);
     values.next().unwrap_or(u64::MAX)
 }
 
-fn low_bits(hash: u64) -> usize {
-    usize::from(hash.to_le_bytes()[0]) % BINS
+/// How many places of each bin's order are known beforehand; few bins need more.
+const FIRST: usize = 8;
+
+/// The first places of each bin's order.
+#[expect(clippy::cast_possible_truncation, reason = "there are few bins")]
+static ORDERS: [[u8; FIRST]; BINS] = {
+    let mut orders = [[0; FIRST]; BINS];
+    let mut at = 0;
+    while at < BINS * FIRST {
+        orders[at / FIRST][at % FIRST] = place(at / FIRST, at % FIRST) as u8;
+        at += 1;
+    }
+    orders
+};
+
+/// Where the empty bin `index` looks for a value at its `attempt`.
+const fn place(index: usize, attempt: usize) -> usize {
+    low_bits(mix((index as u64) << 32 | attempt as u64))
+}
+
+const fn low_bits(hash: u64) -> usize {
+    hash.to_le_bytes()[0] as usize % BINS
 }
 
 /// The share of elements that two sorted sets have in common.

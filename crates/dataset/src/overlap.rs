@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use serde::Serialize;
 
 use crate::repeats::Normal;
-use crate::words::{Words, hash_bytes, mix, word_hashes};
+use crate::words::{Words, hash_bytes, mix, run_hash, word_hashes};
 
 /// Characters that a record and a problem may not have in common in a row: the rule of Med-PaLM 2 and `HuatuoGPT`-o1.
 const CHARACTERS: usize = 64;
@@ -52,9 +52,39 @@ pub struct Benchmark {
     /// All runs of [`GLANCE`] bytes, so that most texts need no closer look at their characters.
     glances: HashSet<u64, BuildHasherDefault<Mixed>>,
     characters: Known,
-    words: Known,
+    words: WordRuns,
     /// Whole short problems, by their number of words, the longest first.
-    whole: BTreeMap<Reverse<usize>, Known>,
+    whole: BTreeMap<Reverse<usize>, WordRuns>,
+}
+
+/// Runs of one number of words.
+#[derive(Debug, Default)]
+struct WordRuns {
+    known: Known,
+    /// All runs of half as many words, rounded up: each run holds one that starts at a multiple of this number.
+    halves: HashSet<u64, BuildHasherDefault<Mixed>>,
+}
+
+impl WordRuns {
+    /// Adds every run of `size` of `words` as those of the problem `number`.
+    fn add(&mut self, words: &[u64], size: usize, number: u32) {
+        if words.len() < size {
+            return;
+        }
+        self.halves.extend(words.windows(size.div_ceil(2)).map(run_hash));
+        for run in words.windows(size) {
+            self.known.entry(run_hash(run)).or_insert(number);
+        }
+    }
+
+    /// The problem of the first run of `size` of `words` that is known.
+    fn find(&self, words: &[u64], size: usize) -> Option<u32> {
+        let mut halves = words.chunks_exact(size.div_ceil(2)).map(run_hash);
+        if self.known.is_empty() || !halves.any(|hash| self.halves.contains(&hash)) {
+            return None;
+        }
+        words.windows(size).find_map(|run| self.known.get(&run_hash(run)).copied())
+    }
 }
 
 /// The problem that each hash is from.
@@ -103,15 +133,11 @@ impl Benchmark {
         for hash in character_runs(&text) {
             self.characters.entry(hash).or_insert(number);
         }
-        for hash in word_runs(&text, WORDS) {
-            self.words.entry(hash).or_insert(number);
-        }
-        let (characters, count) = (text.as_str().chars().count(), text.iter().count());
+        let words = word_hashes(&text);
+        self.words.add(&words, WORDS, number);
+        let (characters, count) = (text.as_str().chars().count(), words.len());
         if characters < CHARACTERS && (FEWEST_WORDS..WORDS).contains(&count) {
-            let whole = self.whole.entry(Reverse(count)).or_default();
-            for hash in word_runs(&text, count) {
-                whole.entry(hash).or_insert(number);
-            }
+            self.whole.entry(Reverse(count)).or_default().add(&words, count, number);
         }
     }
 
@@ -126,24 +152,20 @@ impl Benchmark {
     }
 
     fn find_words(&self, text: &Words) -> Option<Overlap> {
-        let overlap = |number: &u32, rule| Overlap { problem: *number as usize, rule };
+        let overlap = |number: u32, rule| Overlap { problem: number as usize, rule };
         let bytes = text.as_str().as_bytes();
         let mut glances = bytes.windows(GLANCE).step_by(STEP).map(glance);
-        glances
-            .any(|hash| self.glances.contains(&hash))
-            .then(|| character_runs(text).find_map(|hash| self.characters.get(&hash)))
-            .flatten()
-            .map(|number| overlap(number, Rule::Characters))
-            .or_else(|| {
-                let number = word_runs(text, WORDS).find_map(|hash| self.words.get(&hash))?;
-                Some(overlap(number, Rule::Words))
-            })
-            .or_else(|| {
-                self.whole.iter().find_map(|(&Reverse(size), known)| {
-                    let number = word_runs(text, size).find_map(|hash| known.get(&hash))?;
-                    Some(overlap(number, Rule::Whole))
-                })
-            })
+        if glances.any(|hash| self.glances.contains(&hash))
+            && let Some(&number) = character_runs(text).find_map(|hash| self.characters.get(&hash))
+        {
+            return Some(overlap(number, Rule::Characters));
+        }
+        let words = word_hashes(text);
+        let mut whole = self.whole.iter();
+        self.words.find(&words, WORDS).map(|number| overlap(number, Rule::Words)).or_else(|| {
+            let number = whole.find_map(|(&Reverse(size), runs)| runs.find(&words, size))?;
+            Some(overlap(number, Rule::Whole))
+        })
     }
 }
 
@@ -163,11 +185,6 @@ fn character_runs(text: &Words) -> impl Iterator<Item = u64> {
         characters.map(|character| u64::from(u32::from(character)) + 1),
         CHARACTERS,
     )
-}
-
-/// The hash of every run of `size` words, of which there are at most [`WORDS`].
-fn word_runs(text: &Words, size: usize) -> impl Iterator<Item = u64> {
-    rolling::<WORDS>(word_hashes(text), size)
 }
 
 /// The hash of every run of `size` of `items`, at most `MOST`, each from the one before it.

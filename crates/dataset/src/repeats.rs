@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 use crate::Record;
 use crate::minhash::{BANDS, Bands, bands, jaccard};
-use crate::words::{Words, hash_words, shingles};
+use crate::words::{Words, hash_words, runs, shingles};
 
 /// How many different groups a record is compared with in one band, so that boilerplate stays cheap.
 const COMPARED: usize = 8;
@@ -87,17 +87,25 @@ impl Repeats {
             groups: Groups { first: (0..bands.len()).collect(), questions, pairs: Vec::new() },
             unlike: HashSet::new(),
         };
-        let mut order: Vec<(u32, usize)> = Vec::with_capacity(bands.len());
+        // Each record's number below its band, which sort as pairs do and faster.
+        let mut order: Vec<u64> = Vec::with_capacity(bands.len());
         for band in 0..BANDS {
             order.clear();
-            order.extend(bands.iter().enumerate().map(|(record, bands)| (bands[band], record)));
+            let numbered = bands.iter().zip(0_u32..);
+            order.extend(numbered.map(|(bands, at)| u64::from(bands[band]) << 32 | u64::from(at)));
             order.sort_unstable();
-            for run in order.chunk_by(|a, b| a.0 == b.0) {
+            for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
                 search.compare(run, threshold, &mut question)?;
             }
         }
         Ok(search.finish())
     }
+}
+
+/// The record of an entry of a band.
+#[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
+fn record_of(entry: u64) -> usize {
+    entry as u32 as usize
 }
 
 struct Search {
@@ -110,13 +118,13 @@ impl Search {
     /// Compares each record of `run`, in their order, with the groups before it.
     fn compare<E>(
         &mut self,
-        run: &[(u32, usize)],
+        run: &[u64],
         threshold: f64,
         question: &mut impl FnMut(usize) -> Result<String, E>,
     ) -> Result<(), E> {
-        let Some((&(_, first), rest)) = run.split_first() else { return Ok(()) };
-        let mut known: Vec<(usize, Option<Vec<u64>>)> = vec![(first, None)];
-        for &(_, record) in rest {
+        let Some((&first, rest)) = run.split_first() else { return Ok(()) };
+        let mut known: Vec<(usize, Option<Vec<u64>>)> = vec![(record_of(first), None)];
+        for record in rest.iter().map(|&entry| record_of(entry)) {
             let mut own = None;
             let mut joined = false;
             for (other, set) in &mut known {
@@ -204,7 +212,7 @@ impl Likeness {
         let [question, ..] = texts;
         Self {
             content: content(texts),
-            bands: bands(&shingles(question)),
+            bands: bands(&runs(question)),
             question: hash_words(question),
         }
     }
@@ -212,14 +220,10 @@ impl Likeness {
 
 /// The hash of a record's normalised texts.
 fn content(texts: &[Words; 3]) -> u128 {
-    let mut hash = Sha256::new();
-    for words in texts {
-        hash.update(words.as_str().as_bytes());
-        hash.update(b"\n");
-    }
-    let mut first = [0; 16];
-    first.copy_from_slice(&hash.finalize()[..16]);
-    u128::from_be_bytes(first)
+    texts.iter().fold(0, |hash: u128, words| {
+        // Each text's hash is turned by the ones behind it, so that their order counts.
+        hash.rotate_left(41) ^ XxHash3_128::oneshot(words.as_str().as_bytes())
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Examples on disk until it is known which file each belongs to.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::scope;
 
 use crate::output::{FileError, Finished, Output, Written, commit};
 use crate::{Example, Split};
@@ -13,8 +15,17 @@ pub struct Spool {
     file: BufWriter<File>,
     /// Where each line ends.
     ends: Vec<u64>,
-    line: Vec<u8>,
 }
+
+/// The lines of a spool, where they are to be read again.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    file: &'a File,
+    ends: &'a [u64],
+}
+
+/// How many bytes are read before they are passed on.
+const BLOCK: usize = 256 << 10;
 
 /// The two files that were put in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +48,7 @@ impl Spool {
     /// [`FileError`] when the folder does not exist or takes no file.
     pub fn new_in(folder: &Path) -> Result<Self, FileError> {
         let file = tempfile::tempfile_in(folder).map_err(|e| FileError::new(folder, e))?;
-        Ok(Self {
-            file: BufWriter::with_capacity(256 << 10, file),
-            ends: Vec::new(),
-            line: Vec::new(),
-        })
+        Ok(Self { file: BufWriter::with_capacity(256 << 10, file), ends: Vec::new() })
     }
 
     /// How many examples it holds.
@@ -60,7 +67,7 @@ impl Spool {
     ///
     /// An I/O error, such as a full disk.
     pub fn push(&mut self, example: &Example) -> std::io::Result<()> {
-        self.push_line(&example.to_line()?)
+        self.push_line(&example.to_line())
     }
 
     /// Adds an example by its [line](Example::to_line).
@@ -104,9 +111,15 @@ impl Spool {
         let fail = |error| FileError::new(path, error);
         self.file.flush().map_err(fail)?;
         let mut output = Output::create(path)?;
-        for &index in indices {
-            output.write_all(self.line(index).map_err(fail)?).map_err(fail)?;
-        }
+        let lines = Lines { file: self.file.get_ref(), ends: &self.ends };
+        // One thread reads ahead while this one hashes and writes.
+        let (sender, blocks) = sync_channel(2);
+        scope(|scope| {
+            scope.spawn(move || lines.send(indices, &sender));
+            // Consumed, so that the reader is not waited for when a block cannot be written.
+            blocks.into_iter().try_for_each(|block| output.write_all(&block?))
+        })
+        .map_err(fail)?;
         output.finish()
     }
 
@@ -117,21 +130,54 @@ impl Spool {
     /// An I/O error of the temporary file.
     pub fn example(&mut self, index: usize) -> std::io::Result<Example> {
         self.file.flush()?;
-        let end = self.file.stream_position()?;
-        let example = serde_json::from_slice(self.line(index)?)?;
-        self.file.seek(SeekFrom::Start(end))?;
-        Ok(example)
+        let mut line = Vec::new();
+        Lines { file: self.file.get_ref(), ends: &self.ends }.push(index, &mut line)?;
+        Ok(serde_json::from_slice(&line)?)
+    }
+}
+
+impl Lines<'_> {
+    /// Sends the lines at `indices` in blocks until the last one, an error, or until nobody listens.
+    fn send(self, indices: &[usize], blocks: &SyncSender<std::io::Result<Vec<u8>>>) {
+        let mut block = Vec::with_capacity(BLOCK);
+        for &index in indices {
+            if let Err(error) = self.push(index, &mut block) {
+                let _ = blocks.send(Err(error));
+                return;
+            }
+            if block.len() >= BLOCK {
+                let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK));
+                if blocks.send(Ok(full)).is_err() {
+                    return;
+                }
+            }
+        }
+        let _ = blocks.send(Ok(block));
     }
 
-    fn line(&mut self, index: usize) -> std::io::Result<&[u8]> {
+    /// Appends the line at `index` to `block`.
+    fn push(self, index: usize, block: &mut Vec<u8>) -> std::io::Result<()> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let length = usize::try_from(self.ends[index] - start).map_err(std::io::Error::other)?;
-        self.line.resize(length, 0);
-        let file = self.file.get_mut();
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(&mut self.line)?;
-        Ok(&self.line)
+        let before = block.len();
+        block.resize(before + length, 0);
+        read_at(self.file, &mut block[before..], start)
     }
+}
+
+/// Fills `bytes` from `offset` on; what is written next still goes to the end.
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Fills `bytes` from `offset` on; what is written next still goes to the end.
+#[cfg(not(unix))]
+fn read_at(mut file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytes)?;
+    file.seek(SeekFrom::End(0)).map(|_| ())
 }
 
 #[cfg(test)]

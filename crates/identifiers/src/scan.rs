@@ -73,37 +73,46 @@ fn replace(text: &str, findings: &[Finding]) -> String {
     clean
 }
 
+/// How many bytes are looked at together.
+const BLOCK: usize = 32;
+
 /// Where a pattern is worth trying: a run of digits, `@`, `:` or the first of `ww`.
 fn next_cue(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    const CUES: [bool; 256] = {
-        let mut cues = [false; 256];
-        let mut digit = b'0';
-        while digit <= b'9' {
-            cues[digit as usize] = true;
-            digit += 1;
-        }
-        cues[b'@' as usize] = true;
-        cues[b':' as usize] = true;
-        cues[b'w' as usize] = true;
-        cues[b'W' as usize] = true;
-        cues
-    };
     let mut at = from;
-    loop {
-        at += bytes.get(at..)?.iter().position(|byte| CUES[usize::from(*byte)])?;
-        match bytes[at] {
-            b'w' | b'W'
-                if !bytes.get(at + 1).is_some_and(|next| next.eq_ignore_ascii_case(&b'w')) =>
-            {
-                at += 1;
-            }
-            b'0'..=b'9' => {
-                let length = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                return Some(at..at + length);
-            }
-            _ => return Some(at..at + 1),
+    while at < bytes.len() {
+        if let Some(block) = bytes[at..].first_chunk()
+            && !holds_cue(block)
+        {
+            at += BLOCK;
+            continue;
         }
+        let next = |at: usize| bytes.get(at + 1).copied().unwrap_or(0);
+        let end = bytes.len().min(at + BLOCK);
+        let Some(cue) = (at..end).find(|&at| is_cue(bytes[at], next(at))) else {
+            at = end;
+            continue;
+        };
+        let length = bytes[cue..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        return Some(cue..cue + length.max(1));
     }
+    None
+}
+
+/// Whether one of the bytes but for the last one is a cue; the compiler takes all of them together.
+fn holds_cue(block: &[u8; BLOCK + 1]) -> bool {
+    let both = block.iter().zip(&block[1..]);
+    both.fold(false, |any, (&byte, &next)| any | is_cue(byte, next))
+}
+
+/// Whether a cue begins with `byte`, before `next`.
+#[inline]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without a jump, so that bytes are taken together"
+)]
+fn is_cue(byte: u8, next: u8) -> bool {
+    let is_w = |byte: u8| byte | 0x20 == b'w';
+    (byte.wrapping_sub(b'0') < 10) | (byte == b'@') | (byte == b':') | (is_w(byte) & is_w(next))
 }
 
 fn at_digits(place: &Place<'_>, last: Option<&Finding>) -> Found {

@@ -1,6 +1,7 @@
 //! The ways of joining reasoning and response.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -123,13 +124,45 @@ impl Template {
     ///
     /// [`RenderError`] where a user's template fails on this record; the others never do.
     pub fn render(&self, parts: &Parts<'_>) -> Result<String, RenderError> {
-        let [before, between] = match self {
-            Self::Headed => ["## Thinking\n\n", "\n\n## Final Response\n\n"],
-            Self::Plain => ["", "\n\n"],
-            Self::Think => ["<think>\n", "\n</think>\n\n"],
-            Self::Jinja(jinja) => return jinja.render(parts),
-        };
-        Ok([before, parts.reasoning, between, parts.response].concat())
+        match self.frame() {
+            Ok([before, between]) => {
+                Ok([before, parts.reasoning, between, parts.response].concat())
+            }
+            Err(jinja) => jinja.render(parts),
+        }
+    }
+
+    /// Where reasoning and response of `parts` stand in what [`render`](Self::render) makes of them.
+    ///
+    /// Only a user's template tells nothing of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use template::{Parts, Template};
+    ///
+    /// let parts = Parts::of("Why.", "What.");
+    /// let answer = Template::Think.render(&parts)?;
+    /// let [reasoning, response] = Template::Think.halves(&parts).expect("it has a name");
+    /// assert_eq!((&answer[reasoning], &answer[response]), ("Why.", "What."));
+    /// # Ok::<(), template::RenderError>(())
+    /// ```
+    pub fn halves(&self, parts: &Parts<'_>) -> Option<[Range<usize>; 2]> {
+        let [before, between] = self.frame().ok()?.map(str::len);
+        let reasoning = before..before + parts.reasoning.len();
+        let response = reasoning.end + between;
+        let response = response..response + parts.response.len();
+        Some([reasoning, response])
+    }
+
+    /// What stands before the reasoning, and between it and the response; a user's template says it itself.
+    const fn frame(&self) -> Result<[&'static str; 2], &Jinja> {
+        match self {
+            Self::Headed => Ok(["## Thinking\n\n", "\n\n## Final Response\n\n"]),
+            Self::Plain => Ok(["", "\n\n"]),
+            Self::Think => Ok(["<think>\n", "\n</think>\n\n"]),
+            Self::Jinja(jinja) => Err(jinja),
+        }
     }
 
     /// Takes an answer apart; text without marks of a border is all response.

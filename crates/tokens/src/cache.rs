@@ -83,11 +83,22 @@ impl Cache {
     }
 }
 
+/// For each length the bits of so many bytes, since a shift of 128 bits takes longer than to look this up.
+static FIRST: [u128; WORD + 1] = {
+    let mut masks = [0; WORD + 1];
+    let mut length = 1;
+    while length <= WORD {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
+
 /// The bytes of the word, and its length in the upper half of the highest byte.
 #[inline]
 fn word_key(text: &[u8], start: usize, length: usize) -> u128 {
     let bytes = if let Some(&bytes) = text.get(start..start + 16).and_then(<[u8]>::first_chunk) {
-        u128::from_le_bytes(bytes) & ((1 << (8 * length)) - 1)
+        u128::from_le_bytes(bytes) & FIRST[length]
     } else {
         let mut bytes = [0; 16];
         bytes[..length].copy_from_slice(&text[start..start + length]);

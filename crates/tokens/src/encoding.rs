@@ -1,6 +1,7 @@
 //! The vocabularies, and which model uses which.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use crate::model::{base_model, is_of_family};
@@ -86,13 +87,30 @@ impl Encoding {
     /// assert_eq!(tokens::Encoding::Cl100k.count("tiktoken is great!"), 6);
     /// ```
     pub fn count(self, text: &str) -> usize {
+        self.with_counter(|counter| counter.count(text))
+    }
+
+    /// As [`Counter::count_with_parts`], by the counter of this thread.
+    ///
+    /// # Panics
+    ///
+    /// Panics where a part is out of order or does not begin and end between characters of `text`.
+    pub fn count_with_parts<const N: usize>(
+        self,
+        text: &str,
+        parts: [Range<usize>; N],
+    ) -> (usize, [usize; N]) {
+        self.with_counter(|counter| counter.count_with_parts(text, parts))
+    }
+
+    fn with_counter<T>(self, count: impl FnOnce(&Counter) -> T) -> T {
         thread_local! {
             static CL100K: Counter = Counter::new(Encoding::Cl100k);
             static O200K: Counter = Counter::new(Encoding::O200k);
         }
         match self {
-            Self::Cl100k => CL100K.with(|counter| counter.count(text)),
-            Self::O200k | Self::O200kHarmony => O200K.with(|counter| counter.count(text)),
+            Self::Cl100k => CL100K.with(count),
+            Self::O200k | Self::O200kHarmony => O200K.with(count),
         }
     }
 }

@@ -112,6 +112,20 @@ proptest! {
     }
 
     #[test]
+    fn parts_count_as_they_do_alone(texts in prop::collection::vec(prop_oneof![telling(), words(), "[ a-c']{0,200}"], 5)) {
+        let [before, first, between, second, after] = &texts[..] else { unreachable!() };
+        let whole = texts.concat();
+        let start = before.len();
+        let next = start + first.len() + between.len();
+        let parts = [start..start + first.len(), next..next + second.len()];
+        prop_assert!(whole.ends_with(after.as_str()));
+        for encoding in Encoding::ALL {
+            let alone = (encoding.count(&whole), [encoding.count(first), encoding.count(second)]);
+            prop_assert_eq!(encoding.count_with_parts(&whole, parts.clone()), alone);
+        }
+    }
+
+    #[test]
     fn ascii_counts_as_defined(text in "[ -~\\n\\t]{0,80}") {
         check(&text);
     }
