@@ -1,5 +1,7 @@
 //! The rows of a Parquet file.
 
+mod nested;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
@@ -11,6 +13,7 @@ use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
 use serde_json::{Map, Value};
 
 use crate::format::JsonEntry;
@@ -39,6 +42,9 @@ pub(crate) struct ParquetScanner {
     group: usize,
     left: u64,
     index: u64,
+    /// The file once more, for rows that hold more than text.
+    file: File,
+    nested: Option<RowIter<'static>>,
 }
 
 /// A column of text, and its part in the present row group.
@@ -46,6 +52,8 @@ struct Column {
     name: String,
     /// Its number among the file's leaves; `None` where it holds something else than text.
     leaf: Option<usize>,
+    /// Whether it is a list or holds other columns.
+    is_group: bool,
     /// The level at which a value stands; 0 where there can be no null.
     full: i16,
     reader: Option<ColumnReaderImpl<ByteArrayType>>,
@@ -74,7 +82,8 @@ impl ParquetScanner {
             }
         }
         file.rewind().map_err(fail(0))?;
-        let reader = guarded(|| SerializedFileReader::new(file))?;
+        let again = file.try_clone().map_err(fail(0))?;
+        let reader = guarded(|| SerializedFileReader::new(again))?;
         let columns = guarded(|| Ok(columns(&reader)))?;
         Ok(Self {
             reader,
@@ -86,6 +95,8 @@ impl ParquetScanner {
             group: 0,
             left: 0,
             index: 0,
+            file,
+            nested: None,
         })
     }
 
@@ -116,8 +127,11 @@ impl ParquetScanner {
         Ok(Some((place, Ok(row))))
     }
 
-    /// The texts of the next row as an object.
+    /// The next row as an object.
     pub(crate) fn next_json(&mut self) -> Result<Option<JsonEntry>, Error> {
+        if self.columns.iter().any(|column| column.is_group) {
+            return self.next_nested();
+        }
         self.chosen = true;
         let Some((place, cells)) = self.row()? else { return Ok(None) };
         let mut object = Map::new();
@@ -129,6 +143,23 @@ impl ParquetScanner {
             object.insert(column.name.clone(), Value::from(text));
         }
         Ok(Some((place, Ok(Value::Object(object)))))
+    }
+
+    /// The next row of a file with columns that hold other columns.
+    fn next_nested(&mut self) -> Result<Option<JsonEntry>, Error> {
+        if self.nested.is_none() {
+            let file = self.file.try_clone().map_err(|source| Error::Read { offset: 0, source })?;
+            self.nested = Some(guarded(|| nested::rows(file, self.limits.depth))?);
+        }
+        let Some(rows) = &mut self.nested else { return Ok(None) };
+        let Some(value) =
+            guarded(|| rows.next().transpose().map(|row| row.as_ref().map(nested::object)))?
+        else {
+            return Ok(None);
+        };
+        let place = Place { index: self.index, line: self.index + 1, offset: 0 };
+        self.index += 1;
+        Ok(Some((place, Ok(value))))
     }
 
     /// Keeps the columns that hold the fields.
@@ -225,17 +256,18 @@ fn columns(reader: &SerializedFileReader<File>) -> Vec<Column> {
         })
     };
     let fields = schema.root_schema().get_fields().iter();
-    let column = |name: &str| {
+    let column = |name: &str, is_group: bool| {
         let leaf = text(name);
         Column {
             name: name.to_owned(),
             leaf: leaf.map(|(number, _)| number),
+            is_group,
             full: leaf.map_or(0, |(_, leaf)| leaf.max_def_level()),
             reader: None,
             cells: VecDeque::new(),
         }
     };
-    fields.map(|field| column(field.name())).collect()
+    fields.map(|field| column(field.name(), field.is_group())).collect()
 }
 
 /// What `read` returns; the library's errors, and its panics on files that nobody writes, as one error.

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use dataset::{Entry, FieldNames, JsonReader, Limits, Reader};
+use dataset::{ChatReader, Entry, FieldNames, JsonReader, Limits, Reader};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -138,6 +138,63 @@ fn parquet_files_of_every_usual_compression_are_read() {
         assert_eq!(records(&zstd(&bytes)), expected);
     }
     assert!(check(&gzip(&parquet_rows(Compression::SNAPPY))).starts_with("Parquet Gzip\n"));
+}
+
+/// Chats as `datasets` writes them: a list of groups, in which a field without a value is null.
+fn parquet_chats(contents: &[Option<&str>]) -> parquet::errors::Result<Vec<u8>> {
+    let schema = "message m { required group messages (LIST) { repeated group list { required group element { \
+                  required binary role (UTF8); optional binary content (UTF8); optional int32 weight; } } } }";
+    let schema = Arc::new(parse_message_type(schema)?);
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::default())?;
+    let mut group = writer.next_row_group()?;
+    let text = |texts: &[&str]| -> Vec<ByteArray> {
+        texts.iter().map(|text| text.as_bytes().to_vec().into()).collect()
+    };
+    // Each chat is a question and an answer; a level of repetition of 0 begins a row.
+    let repetition: Vec<i16> = contents.iter().flat_map(|_| [0, 1]).collect();
+    let roles: Vec<&str> = contents.iter().flat_map(|_| ["user", "assistant"]).collect();
+    let present: Vec<i16> = vec![1; roles.len()];
+    let mut column = group.next_column()?.expect("the roles");
+    column.typed::<ByteArrayType>().write_batch(
+        &text(&roles),
+        Some(&present),
+        Some(&repetition),
+    )?;
+    column.close()?;
+    let answers: Vec<&str> =
+        contents.iter().flat_map(|content| [Some("Why?"), *content]).flatten().collect();
+    let levels: Vec<i16> =
+        contents.iter().flat_map(|content| [2, 1 + i16::from(content.is_some())]).collect();
+    let mut column = group.next_column()?.expect("the contents");
+    column.typed::<ByteArrayType>().write_batch(
+        &text(&answers),
+        Some(&levels),
+        Some(&repetition),
+    )?;
+    column.close()?;
+    let mut column = group.next_column()?.expect("the weights");
+    let levels: Vec<i16> = contents.iter().flat_map(|_| [1, 2]).collect();
+    let weights = vec![1; contents.len()];
+    column.typed::<Int32Type>().write_batch(&weights, Some(&levels), Some(&repetition))?;
+    column.close()?;
+    group.close()?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+#[test]
+fn chats_in_a_parquet_file_are_read_as_those_in_lines() -> anyhow::Result<()> {
+    let bytes = parquet_chats(&[Some("So."), None])?;
+    let chats = ChatReader::new(&*bytes, Limits::default()).collect::<Result<Vec<_>, _>>()?;
+    let [good, bad] = &chats[..] else { panic!("{chats:?}") };
+    assert!(good.findings.is_empty(), "{good:?}");
+    insta::assert_snapshot!(good.value.clone().unwrap_or_default(), @r#"{"messages":[{"role":"user","content":"Why?"},{"role":"assistant","content":"So.","weight":1}]}"#);
+    assert_eq!((bad.place.index, bad.findings[0].fault.code()), (1, "missing_content"));
+    let flat = Limits { depth: 3, ..Limits::default() };
+    let error = ChatReader::new(&*bytes, flat).next().unwrap().unwrap_err();
+    insta::assert_snapshot!(error, @"cannot be read as Parquet: Parquet error: groups are nested deeper than 3 levels");
+    Ok(())
 }
 
 #[test]
