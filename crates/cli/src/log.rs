@@ -12,7 +12,8 @@ const BODIES_OFF: &str = "async_openai=off";
 /// A second call in the same process changes nothing.
 pub fn trace(environment: &Environment, verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // What the hub's client repeats of an error is in the tool's own message.
+        0 => "warn,hf_hub=off",
         1 => "info",
         _ => "debug,hyper=info,hyper_util=info,reqwest=info,h2=info,rustls=info",
     };

@@ -47,7 +47,7 @@ pub fn fetch(
     };
     if target.exists() {
         let here = digest(target).map_err(Error::file(target))?;
-        if here.bytes != pinned.bytes || !is_right(&here, &pinned) {
+        if !is_right(&here, &pinned) {
             return Err(Error::Occupied { path: target.to_owned() });
         }
         progress(here.bytes, here.bytes);
@@ -70,9 +70,12 @@ pub fn fetch(
     Ok(Fetched { bytes: found.bytes, sha256: found.sha256, commit, resumed })
 }
 
-/// Whether a file is the one that the hub means; of small files it does not tell the hash.
+/// Whether a file is the one that the hub means, by all that it tells of it.
 pub(crate) fn is_right(found: &Pinned, pinned: &Pinned) -> bool {
-    found.bytes == pinned.bytes && (pinned.sha256.is_empty() || found.sha256 == pinned.sha256)
+    let agrees = |pinned: &String, found: &String| pinned.is_empty() || found == pinned;
+    found.bytes == pinned.bytes
+        && agrees(&pinned.sha256, &found.sha256)
+        && agrees(&pinned.git_sha1, &found.git_sha1)
 }
 
 /// What the hub says that the file is, and the commit.

@@ -51,11 +51,13 @@ pub enum Error {
     },
     /// What was fetched is not what it should be.
     #[error(
-        "{name} has SHA-256 {found} with {found_bytes} bytes, where {expected} with {expected_bytes} is right"
+        "{name} has {hash} {found} with {found_bytes} bytes, where {expected} with {expected_bytes} is right"
     )]
     Mismatch {
         /// The file.
         name: String,
+        /// What is compared: SHA-256, or the name in git.
+        hash: &'static str,
         /// The right hash.
         expected: String,
         /// The hash found.

@@ -89,8 +89,10 @@ pub struct RemoteFile {
 pub struct Pinned {
     /// Its length.
     pub bytes: u64,
-    /// Its SHA-256 in hexadecimal.
+    /// Its SHA-256 in hexadecimal; empty where it is not known.
     pub sha256: String,
+    /// Its name in git in hexadecimal, the SHA-1 of a header and its bytes; empty where it is not known.
+    pub git_sha1: String,
 }
 
 #[cfg(test)]

@@ -72,11 +72,14 @@ fn known(headers: &HeaderMap, file: &RemoteFile) -> Result<(Pinned, String), Fau
         bytes.ok_or_else(|| Fault::Other("it does not say how long the file is".to_owned()))?;
     let etag = text("x-linked-etag").or_else(|| text(ETAG.as_str())).unwrap_or_default();
     let etag = etag.trim_start_matches("W/").trim_matches('"');
-    // Of a large file it is the SHA-256; of a small one it is git's name for it, which says nothing of the bytes alone.
-    let is_sha256 = etag.len() == 64 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let sha256 = if is_sha256 { etag.to_ascii_lowercase() } else { String::new() };
+    // Of a large file it is the SHA-256; of a small one, which git holds itself, it is git's name for it.
+    let hash = |length: usize| {
+        let is_one = etag.len() == length && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_one { etag.to_ascii_lowercase() } else { String::new() }
+    };
+    let pinned = Pinned { bytes, sha256: hash(64), git_sha1: hash(40) };
     let commit = text("x-repo-commit").unwrap_or(&file.revision).to_owned();
-    Ok((Pinned { bytes, sha256 }, commit))
+    Ok((pinned, commit))
 }
 
 #[cfg(test)]

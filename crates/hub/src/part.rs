@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::download::is_right;
@@ -14,8 +15,35 @@ pub(crate) struct Part {
     target: PathBuf,
     path: PathBuf,
     file: File,
-    hash: Sha256,
+    hashes: Hashes,
+    /// The length that the whole has.
+    length: u64,
     bytes: u64,
+}
+
+/// The two names that the hub has for bytes.
+struct Hashes {
+    sha256: Sha256,
+    git: Sha1,
+}
+
+impl Hashes {
+    /// Of a file of so many bytes, which git's name begins with.
+    fn new(length: u64) -> Self {
+        let git = Sha1::new_with_prefix(format!("blob {length}\0"));
+        Self { sha256: Sha256::new(), git }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.git.update(bytes);
+    }
+
+    fn finish(self, bytes: u64) -> Pinned {
+        let [sha256, git_sha1] =
+            [&self.sha256.finalize()[..], &self.git.finalize()[..]].map(hexadecimal);
+        Pinned { bytes, sha256, git_sha1 }
+    }
 }
 
 impl Part {
@@ -44,8 +72,8 @@ impl Part {
             // Some file systems have no locks; the check at the end keeps the result right even so.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let mut part =
-            Self { target: target.to_owned(), path, file, hash: Sha256::new(), bytes: 0 };
+        let (hashes, length) = (Hashes::new(pinned.bytes), pinned.bytes);
+        let mut part = Self { target: target.to_owned(), path, file, hashes, length, bytes: 0 };
         part.read_again(pinned)?;
         Ok(part)
     }
@@ -67,14 +95,14 @@ impl Part {
             if count == 0 {
                 return Ok(());
             }
-            self.hash.update(&buffer[..count]);
+            self.hashes.update(&buffer[..count]);
             self.bytes += count as u64;
         }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).map_err(Error::file(&self.path))?;
-        self.hash.update(bytes);
+        self.hashes.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
@@ -83,19 +111,25 @@ impl Part {
     pub(crate) fn clear(&mut self) -> Result<(), Error> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.map_err(Error::file(&self.path))?;
-        (self.hash, self.bytes) = (Sha256::new(), 0);
+        (self.hashes, self.bytes) = (Hashes::new(self.length), 0);
         Ok(())
     }
 
     /// Gives the whole file its name, if it is the right one; a wrong one is removed.
     pub(crate) fn finish(self, pinned: &Pinned, name: &str) -> Result<Pinned, Error> {
-        let found = Pinned { bytes: self.bytes, sha256: hexadecimal(&self.hash.finalize()) };
+        let found = self.hashes.finish(self.bytes);
         if !is_right(&found, pinned) {
             fs::remove_file(&self.path).map_err(Error::file(&self.path))?;
+            let (hash, expected, found_hash) = if pinned.sha256.is_empty() {
+                ("the name in git", &pinned.git_sha1, found.git_sha1)
+            } else {
+                ("SHA-256", &pinned.sha256, found.sha256)
+            };
             return Err(Error::Mismatch {
                 name: name.to_owned(),
-                expected: pinned.sha256.clone(),
-                found: found.sha256,
+                hash,
+                expected: expected.clone(),
+                found: found_hash,
                 expected_bytes: pinned.bytes,
                 found_bytes: found.bytes,
             });
@@ -110,14 +144,14 @@ impl Part {
 /// What the file at `path` is.
 pub(crate) fn digest(path: &Path) -> io::Result<Pinned> {
     let mut file = File::open(path)?;
-    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    let (mut hashes, mut bytes) = (Hashes::new(file.metadata()?.len()), 0);
     let mut buffer = vec![0; 1 << 20];
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            return Ok(Pinned { bytes, sha256: hexadecimal(&hash.finalize()) });
+            return Ok(hashes.finish(bytes));
         }
-        hash.update(&buffer[..count]);
+        hashes.update(&buffer[..count]);
         bytes += count as u64;
     }
 }

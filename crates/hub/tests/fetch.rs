@@ -104,6 +104,21 @@ fn damaged_bytes_are_told_and_not_kept() {
 }
 
 #[test]
+fn a_small_file_is_checked_by_its_name_in_git() -> anyhow::Result<()> {
+    let place = Place::new(Hub { small: true, ..Hub::new() }.start());
+    let fetched = place.fetch()?;
+    assert_eq!(fetched.sha256, server::sha256(&content()));
+    assert_eq!(place.fetch()?.resumed, fetched.bytes);
+    let damaged = Place::new(Hub { small: true, damaged: true, ..Hub::new() }.start());
+    let error = damaged.fetch().unwrap_err();
+    assert!(error.to_string().starts_with("data/records.json has the name in git "), "{error}");
+    assert!(damaged.files().is_empty(), "{:?}", damaged.files());
+    fs::write(damaged.target(), "another")?;
+    assert!(matches!(damaged.fetch(), Err(Error::Occupied { .. })));
+    Ok(())
+}
+
+#[test]
 fn a_hub_that_knows_no_ranges_is_asked_for_the_whole_file() -> anyhow::Result<()> {
     let place = Place::new(Hub { break_after: 900_000, ranges_known: false, ..Hub::new() }.start());
     let result = place.fetch();
@@ -149,8 +164,11 @@ fn another_file_in_its_place_is_never_replaced() -> anyhow::Result<()> {
 fn a_pinned_file_needs_no_word_of_the_hub() -> anyhow::Result<()> {
     let place = Place::new(Hub::new());
     let mut file = Place::file();
-    file.pinned =
-        Some(Pinned { bytes: content().len() as u64, sha256: server::sha256(b"another") });
+    file.pinned = Some(Pinned {
+        bytes: content().len() as u64,
+        sha256: server::sha256(b"another"),
+        git_sha1: String::new(),
+    });
     let error = fetch(&file, &place.target(), &place.settings(), &mut |_, _| {}).unwrap_err();
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     file.pinned.as_mut().unwrap().sha256 = server::sha256(&content());

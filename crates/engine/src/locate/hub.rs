@@ -38,7 +38,8 @@ pub(super) fn fetch(
 
 fn remote(files: &HubFiles, file: &PinnedFile) -> Result<RemoteFile, LocateError> {
     let repository = Repository::model(&format!("{}/{}", files.owner, files.repository))?;
-    let pinned = Pinned { bytes: file.bytes, sha256: file.sha256.to_owned() };
+    let pinned =
+        Pinned { bytes: file.bytes, sha256: file.sha256.to_owned(), git_sha1: String::new() };
     Ok(RemoteFile {
         revision: files.revision.to_owned(),
         pinned: Some(pinned),
