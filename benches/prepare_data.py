@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PEERS = ["tiktoken==0.14.0", "datasets==5.2.0"]
 ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
 MODEL = "gpt-4.1-mini-2025-04-14"
@@ -98,7 +99,7 @@ def main():
     parser.add_argument("--records", type=int, default=25_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="more counts, for prepare-data alone")
-    parser.add_argument("--folder", type=Path, default=ROOT / "target/benches/prepare-data")
+    parser.add_argument("--folder", type=Path, default=TARGET / "benches/prepare-data")
     parser.add_argument("--built", action="store_true", help="the release programs are built already")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -149,13 +150,13 @@ def prepare(folder):
 def generate(folder, count):
     path = folder / f"records-{count}.json"
     if not path.exists():
-        subprocess.run([ROOT / "target/release/generate-records", str(count), path], check=True)
+        subprocess.run([TARGET / "release/generate-records", str(count), path], check=True)
     return path
 
 
 def tool(folder, records):
     """prepare-data with everything on: checks, repeats, near repeats, identifiers, benchmarks, counts, all files."""
-    program = ROOT / "target/release/prepare-data"
+    program = TARGET / "release/prepare-data"
     flags = ["--base-model", MODEL, "--rejects", "rejects.jsonl", "--report", "report.json", "--json"]
     offered = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
     if "--phi" in offered:

@@ -31,8 +31,8 @@ const LISTED: usize = 1000;
 /// Check chat files before they are uploaded, and count their tokens.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Chat examples as JSON lines or a JSON array, also compressed; the second file is compared with the first, and
-    /// so on.
+    /// Chat examples as JSON lines, a JSON array or a Parquet file, also compressed; the second file is compared with
+    /// the first, and so on.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Write the examples without a fault here, one on a line; needs a single FILE.

@@ -62,7 +62,8 @@ pub(crate) fn files(
     };
     if report.train < SERVICE_MINIMUM {
         let examples = count(report.train, "training example");
-        warn(terminal, &format!("{examples}, and the service asks for at least {SERVICE_MINIMUM}"));
+        let refused = format!("the service refuses a file with fewer than {SERVICE_MINIMUM}");
+        warn(terminal, &format!("{examples}: {refused}"));
     }
     for objection in budget::objections(row, prices) {
         warn(terminal, &objection);

@@ -756,7 +756,7 @@ fn records_beyond_the_limit_are_left_out_and_counted_by_half() -> anyhow::Result
     warning: ~/in.json: index 9, line 10: the record has more tokens than the model is trained on
     warning: ~/in.json: index 10, line 11: the record has more tokens than the model is trained on
     warning: ~/in.json: index 11, line 12: the record has more tokens than the model is trained on
-    warning: 8 training examples, and the service asks for at least 10
+    warning: 8 training examples: the service refuses a file with fewer than 10
     warning: gpt-4.1-mini-2025-04-14 and models tuned from it stop answering on 2027-01-14
     ");
     insta::assert_snapshot!(bench.read("rejects.jsonl").replace(&folder, "~").lines().next().unwrap(), @r#"{"source":"~/in.json","index":8,"line":9,"offset":1040,"reason":"overlong","field":null,"tokens":392}"#);

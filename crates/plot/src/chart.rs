@@ -27,13 +27,15 @@ const STYLE: &str = "\
 .plot .plot-title{font-size:13px;font-weight:600}\
 .plot-axis,.plot-marker{stroke:var(--plot-ink,#1f2328);fill:none}\
 .plot-marker{stroke-dasharray:4 3}\
+.plot-note{paint-order:stroke;stroke:var(--plot-paper,#fff);stroke-width:3px;stroke-linejoin:round}\
 .plot-grid{stroke:var(--plot-faint,#d8dee4);fill:none}\
 .plot-line{fill:none;stroke-width:1.8;stroke-linejoin:round}\
 .plot-1{--plot-own:var(--plot-1,#0b62a8)}.plot-2{--plot-own:var(--plot-2,#b3450e)}\
 .plot-3{--plot-own:var(--plot-3,#1a7f4b)}.plot-4{--plot-own:var(--plot-4,#8a3fa0)}\
 .plot-bar{fill:var(--plot-own)}.plot-line{stroke:var(--plot-own)}\
 @media (prefers-color-scheme:dark){\
-.plot-paper{fill:var(--plot-paper,#161b22)}.plot text{fill:var(--plot-ink,#e6edf3)}\
+.plot-paper{fill:var(--plot-paper,#161b22)}.plot-note{stroke:var(--plot-paper,#161b22)}\
+.plot text{fill:var(--plot-ink,#e6edf3)}\
 .plot-axis,.plot-marker{stroke:var(--plot-ink,#e6edf3)}.plot-grid{stroke:var(--plot-faint,#353c46)}\
 .plot-1{--plot-own:var(--plot-1,#6cb6ff)}.plot-2{--plot-own:var(--plot-2,#f69d50)}\
 .plot-3{--plot-own:var(--plot-3,#6bc46d)}.plot-4{--plot-own:var(--plot-4,#dcbdfb)}}";
@@ -143,16 +145,16 @@ impl Chart {
             self.line("plot-marker", [x, top], [x, bottom]);
             let label = format!("{} {value}", cut(marker.label, 24));
             if x > WIDTH * 0.6 {
-                self.text([x - 4.0, y], r#" text-anchor="end""#, &label);
+                self.text([x - 4.0, y], r#" class="plot-note" text-anchor="end""#, &label);
             } else {
-                self.text([x + 4.0, y], "", &label);
+                self.text([x + 4.0, y], r#" class="plot-note""#, &label);
             }
             row += 1;
         }
         if !beyond.is_empty() {
             let y = top + 10.0 + f64::from(row) * 13.0;
             let note = format!("{} lies outside", cut(&beyond.join(", "), 60));
-            self.text([RIGHT - 4.0, y], r#" text-anchor="end""#, &note);
+            self.text([RIGHT - 4.0, y], r#" class="plot-note" text-anchor="end""#, &note);
         }
     }
 
