@@ -11,6 +11,7 @@ use tokens::{Day, PriceTable};
 use transport::{Endpoint, Retry, Settings};
 
 use crate::arguments::{Common, Method, Train};
+use crate::continued;
 use crate::price;
 use crate::sweep::Axis;
 
@@ -75,7 +76,10 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn resolve(arguments: Train, environment: &Environment) -> Result<Self, Failure> {
-        let named = arguments.base_model.as_deref().or(arguments.continue_from.as_deref());
+        let root = &arguments.common.runs_dir;
+        let continued = arguments.continue_from.as_deref();
+        let base = continued.map(|model| continued::base(root, model)).transpose()?.flatten();
+        let named = arguments.base_model.as_deref().or(base.as_deref()).or(continued);
         let target = Target::resolve(&arguments.common, named, environment)?;
         let model = match &target.place {
             Place::Local { base, .. } => base.id(),

@@ -11,7 +11,7 @@ use ftjob::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::examples::{Examples, reader};
-use crate::ledger;
+use crate::ledger::{self, Entry};
 
 /// The file in a run's folder that names the contents it was trained on.
 const MANIFEST: &str = "manifest.json";
@@ -30,12 +30,25 @@ pub(crate) fn write_manifest(folder: &Path, train: &Examples) -> anyhow::Result<
     ledger::write(&folder.join(MANIFEST), &Manifest { version: VERSION, contents })
 }
 
+/// Whether the run of `entry` made `model`, at its end or as a checkpoint on the way.
+fn made(entry: &Entry, model: &str) -> bool {
+    let rest = entry.model.as_deref().and_then(|own| model.strip_prefix(own));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(":ckpt-"))
+}
+
+/// The base model of `model` as the run that made it was told on this machine, which may be a path.
+pub(crate) fn base(root: &Path, model: &str) -> anyhow::Result<Option<String>> {
+    let runs = ledger::all(root)?;
+    let run = runs.into_iter().find(|(_, entry)| made(entry, model));
+    Ok(run.and_then(|(_, entry)| entry.base_model_named))
+}
+
 /// The contents that `model` was trained on, and those of the models before it.
 fn learnt(root: &Path, model: &str) -> anyhow::Result<HashSet<String>> {
     let runs = ledger::all(root)?;
     let (mut learnt, mut next, mut seen) = (HashSet::new(), Some(model.to_owned()), HashSet::new());
     while let Some(model) = next.take().filter(|model| seen.insert(model.clone())) {
-        let run = runs.iter().find(|(_, entry)| entry.model.as_deref() == Some(&model));
+        let run = runs.iter().find(|(_, entry)| made(entry, &model));
         let (folder, entry) =
             run.with_context(|| format!("no run in {} made {model}", root.display()))?;
         let path = folder.join(MANIFEST);

@@ -136,8 +136,7 @@ impl Curve {
         let train = self.points(|metrics| metrics.train_loss);
         let valid = self.points(|metrics| metrics.valid_loss);
         let full = self.points(|metrics| metrics.full_valid_loss);
-        let all =
-            [("training", &train), ("validation (a batch)", &valid), ("validation (all)", &full)];
+        let all = [("training", &train), ("validation batch", &valid), ("validation (all)", &full)];
         let series: Vec<Series<'_>> = all
             .into_iter()
             .filter(|(_, points)| !points.is_empty())
@@ -216,6 +215,6 @@ mod tests {
         assert!(
             svg.contains("validation (all)") && svg.contains("training") && svg.contains("best")
         );
-        assert!(!svg.contains("validation (a batch)"));
+        assert!(!svg.contains("validation batch"));
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Display<'a> {
 /// Steps take seconds to minutes, so that a rate over the last moments would say little.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
+    /// When the first step was seen.
+    first: Instant,
+    /// Where counting began, which is when and what was seen last of what was told at once.
     since: Instant,
     step: u64,
 }
@@ -40,8 +43,13 @@ impl Pace {
     /// What was told at once when an older job is found again says nothing about the pace.
     const AT_ONCE: Duration = Duration::from_millis(500);
 
+    fn new(step: u64, now: Instant) -> Self {
+        Self { first: now, since: now, step }
+    }
+
     fn at(self, step: u64, now: Instant) -> Self {
-        if now - self.since < Self::AT_ONCE { Self { since: now, step } } else { self }
+        let at_once = now - self.first < Self::AT_ONCE;
+        if at_once { Self { since: now, step, ..self } } else { self }
     }
 
     /// The time for the steps from `step` to `total`, as far as one can tell.
@@ -140,7 +148,7 @@ impl<'a> Display<'a> {
     fn advance(&mut self, terminal: &Terminal<'_>) {
         let total = self.curve.total_steps.unwrap_or_default();
         let (now, step) = (Instant::now(), self.curve.step);
-        let pace = self.pace.map_or(Pace { since: now, step }, |pace| pace.at(step, now));
+        let pace = self.pace.map_or(Pace::new(step, now), |pace| pace.at(step, now));
         self.pace = Some(pace);
         let told = self.estimated_finish.and_then(|finish| {
             u64::try_from(finish - jiff::Timestamp::now().as_second()).ok().map(Duration::from_secs)
@@ -218,11 +226,20 @@ mod tests {
         let start = Instant::now();
         let seconds = |seconds| start + Duration::from_secs(seconds);
         // Ten steps were told at once, then two more took 20 s each.
-        let pace = Pace { since: start, step: 0 }.at(10, start);
+        let pace = Pace::new(0, start).at(10, start);
         assert_eq!(pace.left(10, 20, start), None);
         let pace = pace.at(11, seconds(20)).at(12, seconds(40));
         assert_eq!(pace.left(12, 20, seconds(40)), Some(Duration::from_secs(160)));
         assert_eq!(pace.left(20, 20, seconds(200)), Some(Duration::ZERO));
+        // Steps that come several a second are timed as well.
+        let quick = (1..=20).fold(Pace::new(0, start), |pace, step| {
+            pace.at(step, start + Duration::from_millis(100 * step))
+        });
+        let left = quick.left(20, 30, seconds(2));
+        assert!(
+            left.is_some_and(|left| left.abs_diff(Duration::from_secs(1)).as_millis() < 10),
+            "{left:?}"
+        );
     }
 
     #[test]

@@ -81,7 +81,11 @@ fn tell_checkpoints(
     best: Option<&Best>,
     terminal: &mut Terminal<'_>,
 ) -> std::io::Result<()> {
-    for checkpoint in checkpoints.iter().take(LISTED) {
+    let left_out = checkpoints.len().saturating_sub(LISTED);
+    if left_out > 0 {
+        writeln!(terminal.err, "{left_out} earlier checkpoints are not listed")?;
+    }
+    for checkpoint in &checkpoints[left_out..] {
         let step = checkpoint.step_number.map_or_else(|| "?".to_owned(), |step| step.to_string());
         let loss = loss(checkpoint).map(|loss| format!(", validation loss {loss:.4}"));
         let name = checkpoint.fine_tuned_model_checkpoint.as_deref().unwrap_or(&checkpoint.id);

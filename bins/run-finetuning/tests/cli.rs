@@ -425,4 +425,9 @@ fn the_tiny_model_is_trained_on_this_machine_and_answers_as_saved() {
     assert!(losses[1] < losses[0], "{losses:?}");
     let again = bench.run(&arguments, &[]);
     again.ended(0, &[&format!("note: the same was trained before, as {id}")]);
+    // The run knows the path that the model's id does not hold.
+    bench.write("train.jsonl", 20);
+    let further = bench.run(&["--continue-from", &id, "--epochs", "1"], &[]);
+    further.ended(0, &[&format!("8 examples are new to {id}")]);
+    assert!(further.out.starts_with("ft:tiny-llama:local:med-cot-v1:") && further.out.trim() != id);
 }

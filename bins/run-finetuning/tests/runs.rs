@@ -311,7 +311,10 @@ fn training_goes_on_from_a_model_with_the_records_that_are_new_to_it() {
     let bench = Bench::new();
     bench.train(&[]).ended(0, &[]);
     let model = "ft:base:org:med-cot-v1:ftjob-1";
-    bench.train(&["--continue-from", model]).ended(3, &["trained on all 12 examples already"]);
+    let checkpoint = format!("{model}:ckpt-step-8");
+    for model in [model, &checkpoint] {
+        bench.train(&["--continue-from", model]).ended(3, &["trained on all 12 examples already"]);
+    }
     bench.write("train.jsonl", 0..30);
     let second = bench.train(&["--continue-from", model]);
     second.ended(0, &["18 examples are new", "18 examples to train on"]);
