@@ -431,3 +431,38 @@ fn the_tiny_model_is_trained_on_this_machine_and_answers_as_saved() {
     further.ended(0, &[&format!("8 examples are new to {id}")]);
     assert!(further.out.starts_with("ft:tiny-llama:local:med-cot-v1:") && further.out.trim() != id);
 }
+
+#[test]
+fn pairs_of_answers_are_learnt_from_on_this_machine() {
+    let bench = Bench::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama");
+    let answer = |text: String| json!([{"role": "assistant", "content": text}]);
+    let pair = |index: usize| {
+        json!({"input": {"messages": [{"role": "user", "content": format!("Question {index}?")}]},
+            "preferred_output": answer(format!("Rest {index} days.")), "non_preferred_output": answer(format!("Run {index} miles."))})
+    };
+    let write = |name: &str, pairs: std::ops::Range<usize>| {
+        let lines: Vec<String> = pairs.map(|index| pair(index).to_string() + "\n").collect();
+        fs::write(bench.path(name), lines.concat()).unwrap();
+    };
+    write("train.jsonl", 0..12);
+    write("valid.jsonl", 100..104);
+    let valid = bench.path("valid.jsonl");
+    let arguments = [
+        "--base-model",
+        golden.to_str().unwrap(),
+        "--valid",
+        valid.to_str().unwrap(),
+        "--method",
+        "dpo",
+        "--beta",
+        "0.5",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "4",
+    ];
+    let ran = bench.run(&arguments, &[]);
+    ran.ended(0, &["12 examples to train on, 4 to measure on", "validation loss"]);
+    assert!(ran.out.starts_with("ft:tiny-llama:local:med-cot-v1:"), "{}", ran.out);
+}
