@@ -340,7 +340,7 @@ fn bad_files_end_with_3_and_nothing_is_sent() {
         ["--base-url", "https://service.invalid/v1", "--yes", "--train", few.to_str().unwrap()];
     bench
         .run(&far, &[("OPENAI_API_KEY", "sk-planted")])
-        .ended(3, &["3 examples, and services want 10"]);
+        .ended(3, &["3 examples, and at least 10 are wanted"]);
     assert!(double.lines().is_empty());
 }
 
@@ -427,8 +427,11 @@ fn the_tiny_model_is_trained_on_this_machine_and_answers_as_saved() {
     again.ended(0, &[&format!("note: the same was trained before, as {id}")]);
     // The run knows the path that the model's id does not hold.
     bench.write("train.jsonl", 20);
+    let few = bench.run(&["--continue-from", &id], &[]);
+    few.ended(3, &["train.continued.jsonl: 8 examples, and at least 10 are wanted"]);
+    bench.write("train.jsonl", 22);
     let further = bench.run(&["--continue-from", &id, "--epochs", "1"], &[]);
-    further.ended(0, &[&format!("8 examples are new to {id}")]);
+    further.ended(0, &[&format!("10 examples are new to {id}")]);
     assert!(further.out.starts_with("ft:tiny-llama:local:med-cot-v1:") && further.out.trim() != id);
 }
 
