@@ -38,7 +38,7 @@ pub use crate::batch::{BatchError, BatchOptions};
 pub use crate::clock::Clock;
 pub use crate::conversation::{Conversation, ConversationStream, Recall, Turn};
 pub use crate::error::Error;
-pub use crate::many::{AskMany, ManyOptions, Outcome, Tally};
+pub use crate::many::{AskMany, ManyOptions, Outcome, Tally, Throttle};
 pub use crate::question::{Question, QuestionError, QuestionsError};
 pub use crate::saved::{SavedModel, SavedModelError};
 pub use crate::stream::AnswerStream;

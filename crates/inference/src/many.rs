@@ -18,8 +18,11 @@ use crate::error::Error;
 use crate::question::Question;
 
 mod pace;
+mod throttle;
 #[cfg(test)]
 mod tests;
+
+pub use throttle::Throttle;
 
 use pace::{Admission, Pace, Sequence};
 

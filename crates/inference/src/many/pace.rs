@@ -164,6 +164,11 @@ impl Pace {
         self.look(sequence, limits, now);
     }
 
+    /// Notes that a question was given up; one that was answered or refused stays as it is.
+    pub(super) fn forget(&mut self, sequence: Sequence) {
+        self.open.remove(&sequence);
+    }
+
     fn look(&mut self, sequence: Sequence, limits: &RateLimits, now: Duration) {
         let Some(sent) = self.open.remove(&sequence) else { return };
         // A quick answer is credited from its arrival: that keeps a little in reserve and costs nothing.
