@@ -164,7 +164,19 @@ impl Model {
     /// # Errors
     /// [`Error::Template`] where the template refuses the messages.
     pub fn prompt(&self, messages: &[ChatMessage]) -> Result<Vec<u32>, Error> {
-        let text = self.chat_template().render(messages, true)?;
+        self.conversation(messages, true)
+    }
+
+    /// The tokens of a conversation; with `add_generation_prompt` up to where the assistant's next answer begins.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the template refuses the messages.
+    pub fn conversation(
+        &self,
+        messages: &[ChatMessage],
+        add_generation_prompt: bool,
+    ) -> Result<Vec<u32>, Error> {
+        let text = self.chat_template().render(messages, add_generation_prompt)?;
         Ok(self.tokens_of(&text, messages.iter().map(|message| &message.content[..])))
     }
 

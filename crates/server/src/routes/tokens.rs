@@ -53,11 +53,8 @@ fn tokens(model: &Model, request: &TokenizeRequest) -> Result<Tokenized, Fault> 
             tokenizer.encode_with_special(text)
         }
         (None, Some(messages)) => {
-            if request.add_generation_prompt == Some(false) {
-                let reason = "may only be true here";
-                return Err(Fault::unsupported("add_generation_prompt", reason));
-            }
-            model.prompt(&chat::checked_messages(messages)?).map_err(refused)?
+            let opened = request.add_generation_prompt.unwrap_or(true);
+            model.conversation(&chat::checked_messages(messages)?, opened).map_err(refused)?
         }
         _ => {
             let message = "Either 'prompt' or 'messages' is needed, and not both";

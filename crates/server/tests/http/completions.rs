@@ -145,6 +145,18 @@ async fn tokens_are_told_beside_the_api_as_well_as_in_it() -> Result<()> {
         ends.push(strings.iter().filter(|token| *token == end).count());
     }
     assert_eq!(ends[0], ends[1], "text stays text");
+    let chat = |opened: Value| {
+        let messages =
+            json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]);
+        json!({"messages": messages, "add_generation_prompt": opened})
+    };
+    let whole = service.post("/tokenize", &chat(json!(false))).await?;
+    let opened = service.post("/tokenize", &chat(json!(true))).await?;
+    let [whole, opened] = [&whole, &opened].map(|tokens| tokens["tokens"].as_array());
+    let (whole, opened) = (whole.context("a list")?, opened.context("a list")?);
+    assert!(opened.len() > whole.len() && opened.starts_with(whole), "{opened:?} {whole:?}");
+    let unsaid = service.post("/tokenize", &chat(Value::Null)).await?;
+    assert_eq!(unsaid["tokens"], json!(opened), "as vLLM has it");
     let beside = service.embedded.base_url().replace("/v1", "/detokenize");
     let text: Value = service
         .http
