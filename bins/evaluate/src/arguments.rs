@@ -23,10 +23,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Ask a model and measure its answers.
     Run(Box<RunArguments>),
-    /// Mark recorded answers to multiple-choice problems, without asking any model.
+    /// Mark recorded answers to multiple-choice problems, without asking any model; `evaluate rules` says how.
     Score(ScoreArguments),
     /// Compare two runs on the same questions: the folders that `evaluate run` left.
     Compare(CompareArguments),
+    /// Tell how answers are read, what is measured, and the names that --fail-if knows.
+    Rules(RulesArguments),
 }
 
 #[derive(Debug, Args)]
@@ -92,8 +94,8 @@ pub(crate) struct ModelArguments {
     /// The most tokens of an answer.
     #[arg(long, value_name = "TOKENS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_tokens: u64,
-    /// How many questions are open at the same time.
-    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many questions are open at the same time; fewer where the service asks for fewer.
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) parallel: u16,
 }
 
@@ -157,23 +159,30 @@ pub(crate) struct ScoreArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// The folder of the first run, or its report.json.
+    /// The folder of the first run, its report.json, or the id of its model.
     pub(crate) base: PathBuf,
-    /// The folder of the second run, or its report.json.
+    /// The folder of the second run, its report.json, or the id of its model.
     pub(crate) tuned: PathBuf,
     #[command(flatten)]
     pub(crate) judge: JudgeArguments,
     /// Draws the intervals.
     #[arg(long, value_name = "NUMBER", default_value_t = 42)]
     pub(crate) seed: u32,
-    /// How many questions to a judge are open at the same time.
-    #[arg(long, value_name = "NUMBER", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many questions to a judge are open at the same time; fewer where the service asks for fewer.
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) parallel: u16,
     /// The folder for the comparison [default: evaluation/comparison].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) outcome: OutcomeArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesArguments {
+    /// Print them as JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What a run asks for.
@@ -209,7 +218,9 @@ pub(crate) enum Place {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 bad data or a leak, 4 the service refused or did not \
-answer, 6 a condition of --fail-if holds.";
+answer, 6 a condition of --fail-if holds.
+
+`evaluate rules` tells by which rules a choice is read out of an answer, and what is measured.";
 
 fn temperature(text: &str) -> Result<f64, String> {
     match text.parse() {

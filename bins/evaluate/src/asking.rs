@@ -1,5 +1,7 @@
 //! Asking many questions at once, in the order in which they stand.
 
+use std::sync::{Mutex, PoisonError};
+
 use cli::{Exit, Failure};
 use evaluation::{AskError, Subject};
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
@@ -29,14 +31,33 @@ impl Asking<'_> {
     }
 }
 
-/// The value, or why this request had none while others may; an error that concerns all requests.
-pub(crate) fn of_the_request<T>(
-    answer: Result<T, AskError>,
-) -> Result<Result<T, String>, AskError> {
-    match answer {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) if error.is_of_the_request() => Ok(Err(error.reason())),
-        Err(error) => Err(error),
+/// Something that not every service offers; where the first request finds that out, no other is made.
+#[derive(Debug, Default)]
+pub(crate) struct Offer {
+    lacking: Mutex<Option<String>>,
+}
+
+impl Offer {
+    /// The value, or why this request had none while others may; an error that concerns all requests.
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: impl Future<Output = Result<T, AskError>>,
+    ) -> Result<Result<T, String>, AskError> {
+        if let Some(reason) = self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(Err(reason));
+        }
+        match ask.await {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) if error.is_of_the_request() => {
+                let reason = error.reason();
+                if error.is_of_the_service() {
+                    let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+                    *lacking = Some(reason.clone());
+                }
+                Ok(Err(reason))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

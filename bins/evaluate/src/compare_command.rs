@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
-use evaluation::judge::Preference;
-use evaluation::report::{ComparisonReport, JudgeInfo, Report, comparison_page, comparison_text};
+use evaluation::report::{
+    ComparisonReport, Report, asked_differently, comparison_page, comparison_text,
+    preference_agreement,
+};
 use evaluation::{Answers, Comparison, answered_by_both};
-use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 
 use crate::arguments::CompareArguments;
 use crate::judging::Judges;
@@ -21,31 +22,31 @@ pub(crate) fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<Exit, Failure> {
     let (base, tuned) = (read(&arguments.base)?, read(&arguments.tuned)?);
-    let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from("evaluation/comparison"));
+    let folder = folder(arguments);
     output::folder(&folder)?;
     let seed = u64::from(arguments.seed);
     let mut comparison = Comparison::of(&base.items, &tuned.items, seed);
     if comparison.differences.is_empty() {
-        let error = anyhow::anyhow!("the two runs have no item in common");
+        let error = anyhow!("the two runs have no item in common");
         let hint = "measure both models with the same files, --limit and --seed";
         return Err(Failure::new(Exit::BadData, error).hint(hint));
     }
-    let mut judge = None;
-    if !arguments.judge.judge.is_empty() {
-        let (preferences, info) =
-            preferences(arguments, environment, (&base, &tuned), &folder, terminal)?;
-        comparison.preferences = preferences;
-        judge = Some(info);
-    }
+    let judges = judged(arguments, environment, (&base, &tuned, &mut comparison), terminal)?;
+    let names = judges.infos.iter().map(|info| info.name.as_str());
+    let preferred = names.map(|name| comparison.preferred(name)).collect();
+    let agreement = judges.two().and_then(|two| preference_agreement(&comparison.preferences, two));
     let report = ComparisonReport {
         version: Report::VERSION,
         tool: TOOL.to_owned(),
         notice: cli::NOT_CLINICAL.to_owned(),
+        asked_differently: asked_differently(&base.model, &tuned.model),
         base: base.model,
         tuned: tuned.model,
         seed,
         guards: [base.guard, tuned.guard],
-        judge,
+        judges: judges.infos,
+        preferred,
+        agreement,
         comparison,
     };
     let json = output::json(&report)?;
@@ -62,42 +63,46 @@ pub(crate) fn run(
     output::conditions(&arguments.outcome.fail_if, |name| report.find(name), terminal)
 }
 
-/// The report in a run's folder, or the file itself.
+/// The report in a run's folder, or the file itself; a model's id stands for its usual folder.
 fn read(path: &Path) -> Result<Report, Failure> {
-    let file = if path.is_dir() { path.join(output::REPORT) } else { path.to_owned() };
+    let usual = path.to_str().map(output::usual_folder).filter(|_| !path.exists());
+    let path = usual.filter(|usual| usual.is_dir()).unwrap_or_else(|| path.to_owned());
+    let file = if path.is_dir() { path.join(output::REPORT) } else { path };
     let text = input::read(&file).map_err(|failure| {
-        failure.hint("name a folder that `evaluate run` left, or its report.json")
+        failure.hint("name a folder that `evaluate run` left, its report.json, or the model's id")
     })?;
     Report::parse(&text).with_context(|| file.display().to_string()).or_exit(Exit::BadData)
 }
 
-/// Which answer the judge prefers, for every held-out record that both models answered.
-fn preferences(
+/// Lets the judges say which answer they prefer, for every held-out record that both models answered.
+fn judged(
     arguments: &CompareArguments,
     environment: &Environment,
-    (base, tuned): (&Report, &Report),
-    folder: &Path,
+    (base, tuned, comparison): (&Report, &Report, &mut Comparison),
     terminal: &mut Terminal<'_>,
-) -> Result<(Vec<Preference>, JudgeInfo), Failure> {
-    let answers = Arc::new(Answers::open(&folder.join(output::ANSWERS)).or_exit(Exit::Failed)?);
-    let judges = Judges::find(&arguments.judge, environment, &answers)?;
-    let Some((judge, info)) = judges.of_preferences() else {
-        return Err(Failure::new(Exit::Usage, anyhow::anyhow!("--judge: no judge")));
-    };
+) -> Result<Judges, Failure> {
+    if arguments.judge.judge.is_empty() {
+        return Ok(Judges::default());
+    }
+    let answers = folder(arguments).join(output::ANSWERS);
+    let answers = Arc::new(Answers::open(&answers).or_exit(Exit::Failed)?);
+    let mut judges = Judges::find(&arguments.judge, environment, &answers)?;
     let pairs = answered_by_both(&base.items, &tuned.items);
-    let progress = cli::progress(terminal, pairs.len() as u64, "pairs judged");
+    if pairs.is_empty() {
+        let error = anyhow!("--judge: no held-out record was answered in both runs");
+        let hint = "measure both with --holdout FILE and not by likelihood alone";
+        return Err(Failure::new(Exit::Usage, error).hint(hint));
+    }
+    let count = pairs.len() * judges.judges.len();
+    let progress = cli::progress(terminal, count as u64, "pairs judged");
+    let parallel = usize::from(arguments.parallel);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let judge = &judge;
-    let asked = pairs.iter().map(|[question, ours, theirs]| {
-        let progress = progress.clone();
-        async move {
-            let preference = judge.preference(question, ours, theirs).await;
-            progress.inc(1);
-            preference
-        }
-    });
-    let asked = futures_util::stream::iter(asked).buffered(usize::from(arguments.parallel));
-    let preferences = runtime.block_on(asked.try_collect::<Vec<_>>());
+    let preferences = runtime.block_on(judges.prefer(&pairs, (parallel, &progress)));
     progress.finish_and_clear();
-    Ok((preferences.map_err(asking::failure)?, info))
+    comparison.preferences = preferences.map_err(asking::failure)?;
+    Ok(judges)
+}
+
+fn folder(arguments: &CompareArguments) -> PathBuf {
+    arguments.out.clone().unwrap_or_else(|| PathBuf::from("evaluation/comparison"))
 }

@@ -44,6 +44,12 @@ impl Input {
         }
         for path in &arguments.choices {
             for (set, problems) in problems(path, None)? {
+                if input.data.iter().any(|data| data.set == set) {
+                    let error = anyhow!("{}: there is a set `{set}` already", path.display());
+                    let hint =
+                        "a file's name without its ending names its set: rename one of the two";
+                    return Err(Failure::new(Exit::BadData, error).hint(hint));
+                }
                 let text = read(path)?;
                 let problems = input.taken(&set, (path, &text), problems, (most, seed));
                 input.problems.extend(problems);

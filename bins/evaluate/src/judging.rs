@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use cli::{Environment, Exit, Failure, ResultExt};
 use evaluation::judge::{
-    CORRECTNESS, CRITERION, Judge, PREFERENCE, Question, Rubric, SAFETY, Verdict, rubric_score,
+    CORRECTNESS, CRITERION, Judge, PREFERENCE, Preference, Question, Rubric, SAFETY, Verdict,
+    rubric_score, tallies,
 };
 use evaluation::report::JudgeInfo;
 use evaluation::{Answers, AskError, Item, Metric, Recorder, Task, Value};
@@ -40,18 +41,37 @@ impl Judges {
             let url = urls.get(at).or(urls.last()).map(String::as_str);
             let endpoint = connect::endpoint(url, environment)?;
             let service = endpoint.base_url().to_owned();
-            let info = JudgeInfo {
+            // One model at two services is two judges, as the services may run it differently.
+            let is_named_twice = arguments.judge.iter().filter(|one| *one == model).count() > 1;
+            let name = if is_named_twice { format!("{model} at {service}") } else { model.clone() };
+            if found.infos.iter().any(|info| info.name == name) {
+                let error = anyhow::anyhow!("--judge: {model} twice at one service");
+                let hint =
+                    "a judge agrees with itself; name another model or another --judge-base-url";
+                return Err(Failure::new(Exit::Usage, error).hint(hint));
+            }
+            found.infos.push(JudgeInfo {
+                name: name.clone(),
                 model: model.clone(),
                 service: endpoint.host().to_owned(),
                 prompts: BTreeMap::new(),
-            };
+                tallies: Vec::new(),
+                left_out: Vec::new(),
+            });
             let client = Client::new(endpoint, Settings::default()).or_exit(Exit::Failed)?;
             let recorder = Recorder::new(client, service, Arc::clone(answers));
-            let max_tokens = arguments.judge_max_tokens;
-            found.judges.push(Judge { recorder, model: model.clone(), max_tokens });
-            found.infos.push(info);
+            let (model, max_tokens) = (model.clone(), arguments.judge_max_tokens);
+            found.judges.push(Judge { recorder, name, model, max_tokens });
         }
         Ok(found)
+    }
+
+    /// The two judges' names, where there are two.
+    pub(crate) fn two(&self) -> Option<[&str; 2]> {
+        match &self.infos[..] {
+            [first, second] => Some([&first.name, &second.name]),
+            _ => None,
+        }
     }
 
     /// Notes which prompts the judges were asked with.
@@ -92,13 +112,41 @@ impl Judges {
                 item.verdicts.extend(verdicts);
             }
         }
+        for info in &mut self.infos {
+            info.tallies = tallies(&info.name, items.iter().flat_map(|item| &item.verdicts));
+        }
+        self.note_left_out();
         Ok(())
     }
 
-    /// Notes that the judge was asked for preferences, and hands it out.
-    pub(crate) fn of_preferences(mut self) -> Option<(Judge, JudgeInfo)> {
+    /// Which answer each judge prefers, for every pair; the judges one after the other.
+    pub(crate) async fn prefer(
+        &mut self,
+        pairs: &[(&Item, &Item)],
+        (parallel, progress): (usize, &ProgressBar),
+    ) -> Result<Vec<Preference>, AskError> {
         self.note("preference", PREFERENCE);
-        Some((self.judges.into_iter().next()?, self.infos.into_iter().next()?))
+        let mut preferences = Vec::new();
+        for judge in &self.judges {
+            let asked = pairs.iter().map(|&(base, tuned)| async move {
+                let response = |item: &Item| item.response.clone().unwrap_or_default();
+                let (ours, theirs) = (response(base), response(tuned));
+                let preference = judge.preference(&base.id, &base.question, [&ours, &theirs]).await;
+                progress.inc(1);
+                preference
+            });
+            let asked = futures_util::stream::iter(asked).buffered(parallel);
+            preferences.extend(asked.try_collect::<Vec<_>>().await?);
+        }
+        self.note_left_out();
+        Ok(preferences)
+    }
+
+    fn note_left_out(&mut self) {
+        for (info, judge) in self.infos.iter_mut().zip(&self.judges) {
+            let left_out = judge.recorder.left_out(&judge.model);
+            info.left_out = left_out.into_iter().map(str::to_owned).collect();
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod output;
 mod run_command;
 mod score_command;
 mod compare_command;
+mod rules_command;
 mod tool;
 
 pub use crate::tool::run;

@@ -10,7 +10,7 @@ use evaluation::safety::{self, SafetyQuestion};
 use evaluation::{AskError, Item, Task};
 
 use crate::arguments::By;
-use crate::asking::{Asking, of_the_request};
+use crate::asking::{Asking, Offer};
 use crate::input::Input;
 
 /// The set of conversations with rubrics, in reports.
@@ -81,9 +81,10 @@ async fn holdouts(
         records.iter().map(|record| holdout::measured(record, None, &subject.template)).collect()
     };
     if by.scores() {
+        let offer = Offer::default();
         let sums = asking.each(records, async |record: &Holdout| {
-            let border = record.border(&subject.template);
-            of_the_request(subject.token_sums(&record.with_reference(), border).await)
+            let messages = record.with_reference();
+            offer.ask(subject.token_sums(&messages, record.border(&subject.template))).await
         });
         for (item, sums) in items.iter_mut().zip(sums.await?) {
             match sums {
@@ -113,11 +114,11 @@ async fn choices(
         }
     }
     if by.scores() {
+        let offer = Offer::default();
         let scored = asking.each(problems, async |problem: &Problem| {
+            let prompt = likelihood::prompt(problem);
             let continuations = likelihood::continuations(problem);
-            of_the_request(
-                subject.log_likelihoods(&likelihood::prompt(problem), &continuations).await,
-            )
+            offer.ask(subject.log_likelihoods(&prompt, &continuations)).await
         });
         for ((item, problem), scored) in items.iter_mut().zip(problems).zip(scored.await?) {
             match scored {

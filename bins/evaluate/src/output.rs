@@ -19,6 +19,13 @@ pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(path).with_context(|| path.display().to_string()).or_exit(Exit::Failed)
 }
 
+/// `evaluation/` and the model's id, with other characters than letters, digits, `.`, `_` and `-` as `-`.
+pub(crate) fn usual_folder(model: &str) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = model.chars().map(plain).collect();
+    Path::new("evaluation").join(name.trim_start_matches('.'))
+}
+
 /// `value` as pretty JSON with a line's end.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let mut text = serde_json::to_string_pretty(value)?;

@@ -1,13 +1,13 @@
 //! `evaluate run`: from the arguments to the reports.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
 use connect::Service;
 use evaluation::choice::calibration;
 use evaluation::guard::Guard;
-use evaluation::report::{ModelInfo, Report, agreement, model_card, page, text};
+use evaluation::report::{ModelInfo, Report, agreements, model_card, page, text};
 use evaluation::{Answers, Item, Recorder, Subject, measures, read_by};
 use inference::Sampling;
 use transport::Settings;
@@ -30,7 +30,7 @@ pub(crate) fn run(
     let input = Input::read(arguments)?;
     let model = model::find(&arguments.model, environment, terminal)?;
     let guard = guards::check(&input, &model.saved, &arguments.guard)?;
-    let folder = arguments.out.clone().unwrap_or_else(|| usual_folder(&model.saved.model));
+    let folder = arguments.out.clone().unwrap_or_else(|| output::usual_folder(&model.saved.model));
     output::folder(&folder)?;
     let answers = Answers::open(&folder.join(output::ANSWERS)).or_exit(Exit::Failed)?;
     let answers = Arc::new(answers);
@@ -57,6 +57,7 @@ struct Outcome {
     items: Vec<Item>,
     judges: Judges,
     unmeasured: Vec<String>,
+    left_out: Vec<String>,
 }
 
 impl Run<'_> {
@@ -82,7 +83,11 @@ impl Run<'_> {
         stopped?;
         let recorder = &subject.recorder;
         let (asked, reused) = (recorder.asked(), recorder.reused());
-        writeln!(terminal.err, "{asked} requests to the model, {reused} answers from the record")?;
+        let requests = if asked == 1 { "request" } else { "requests" };
+        writeln!(
+            terminal.err,
+            "{asked} {requests} to the model, {reused} answers from the record"
+        )?;
         Ok(outcome)
     }
 
@@ -110,16 +115,16 @@ impl Run<'_> {
             progress.finish_and_clear();
             outcome.map_err(asking::failure)?;
         }
-        Ok(Outcome { items, judges, unmeasured })
+        let left_out = subject.recorder.left_out(&subject.model);
+        let left_out = left_out.into_iter().map(str::to_owned).collect();
+        Ok(Outcome { items, judges, unmeasured, left_out })
     }
 
     fn report(&self, model: ModelInfo, guard: Guard, outcome: Outcome) -> Report {
-        let Outcome { items, judges, unmeasured } = outcome;
+        let Outcome { items, judges, unmeasured, left_out } = outcome;
+        let model = ModelInfo { left_out, ..model };
         let seed = u64::from(self.arguments.seed);
-        let two = match &judges.infos[..] {
-            [first, second] => agreement(&items, [&first.model, &second.model]),
-            _ => None,
-        };
+        let agreement = judges.two().map(|two| agreements(&items, two)).unwrap_or_default();
         Report {
             version: Report::VERSION,
             tool: TOOL.to_owned(),
@@ -132,7 +137,7 @@ impl Run<'_> {
             read_by: read_by(&items),
             calibration: calibration(&items),
             judges: judges.infos,
-            agreement: two,
+            agreement,
             unmeasured,
             items,
         }
@@ -153,6 +158,8 @@ fn info(model: &Model, arguments: &RunArguments) -> ModelInfo {
     ModelInfo {
         id: saved.model.clone(),
         base_model: saved.base_model.clone(),
+        base_on_hub: engine::models::find(&saved.base_model)
+            .map(|known| format!("{}/{}", known.hub.owner, known.hub.repository)),
         service: model.shown.clone(),
         system_prompt: saved.system_prompt.clone(),
         template: saved.template.name().to_owned(),
@@ -160,6 +167,7 @@ fn info(model: &Model, arguments: &RunArguments) -> ModelInfo {
         temperature: sampling.temperature,
         max_tokens: sampling.max_tokens,
         sampling_seed: sampling.seed,
+        left_out: Vec::new(),
     }
 }
 
@@ -184,13 +192,6 @@ fn announce(
         }
     )?;
     Ok(())
-}
-
-/// `evaluation/` and the model's id, with other characters than letters, digits, `.`, `_` and `-` as `-`.
-fn usual_folder(model: &str) -> PathBuf {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = model.chars().map(plain).collect();
-    Path::new("evaluation").join(name.trim_start_matches('.'))
 }
 
 fn finish(

@@ -6,7 +6,7 @@ use std::path::Path;
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
 
 use crate::arguments::{Arguments, Command};
-use crate::{compare_command, run_command, score_command};
+use crate::{compare_command, rules_command, run_command, score_command};
 
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
@@ -31,5 +31,6 @@ fn command(
         Command::Run(arguments) => run_command::run(arguments, &environment, terminal),
         Command::Score(arguments) => score_command::run(arguments, terminal),
         Command::Compare(arguments) => compare_command::run(arguments, &environment, terminal),
+        Command::Rules(arguments) => rules_command::run(arguments, terminal),
     }
 }

@@ -262,8 +262,18 @@ async fn judges_are_asked_kept_and_held_against_each_other() -> anyhow::Result<(
     let report = bench.report();
     assert!((value(&report, "holdout", "judged_correct") - 1.0).abs() < 1e-12);
     assert!((value(&report, "rubrics", "rubric_score") - 0.4).abs() < 1e-12);
-    assert_eq!(report["agreement"]["equal"], 0.0);
-    assert_eq!(report["agreement"]["kappa"], 0.0);
+    let about: Vec<&Value> =
+        report["agreement"].as_array().unwrap().iter().map(|one| &one["about"]).collect();
+    assert_eq!(about, ["correctness", "criterion", "safety"]);
+    assert_eq!(
+        (&report["agreement"][0]["equal"], &report["agreement"][0]["kappa"]),
+        (&json!(0.0), &json!(0.0))
+    );
+    assert_eq!(report["agreement"][1]["equal"], 1.0, "both say of each criterion that it is met");
+    assert_eq!(
+        report["judges"][1]["tallies"][0],
+        json!({"question": "correctness", "yes": 0, "no": 3, "unreadable": 0, "refused": 0})
+    );
     assert_eq!(report["items"][0]["verdicts"][1]["raw"], "No.\nVERDICT: incorrect");
     assert!(
         report["judges"][0]["prompts"]["correctness"].as_str().unwrap().contains("{reference}")
@@ -286,6 +296,8 @@ async fn two_runs_are_compared_in_pairs() -> anyhow::Result<()> {
         "@both",
         "--judge",
         "first",
+        "--judge",
+        "silent",
         "--fail-if",
         "accuracy.difference < 0",
     ];
@@ -295,25 +307,28 @@ async fn two_runs_are_compared_in_pairs() -> anyhow::Result<()> {
     -- out
              metric                              base    tuned  difference     95 % interval  wins/ties/losses      p  items
     holdout  loss                               1.000    1.000      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  token accuracy                     0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
-    holdout  loss of the reasoning              1.000    1.000      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  token accuracy of the reasoning    0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
-    holdout  loss of the response               1.000    1.000      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  token accuracy of the response     0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
-    holdout  format complied with              66.7 %   66.7 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
-    holdout  both headings there              100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
-    holdout  reasoning first                  100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
-    holdout  response not empty               100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
-    holdout  ended by itself                   66.7 %   66.7 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
-    holdout  ROUGE-L                            0.857    0.857      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  chrF                              89.495   89.495      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  token F1                           0.800    0.800      +0.000  +0.000 to +0.000             0/3/0             3
-    holdout  words of the response                4.0      4.0        +0.0      +0.0 to +0.0                               3
-    holdout  words of the reasoning               1.0      1.0        +0.0      +0.0 to +0.0                               3
+             perplexity                         2.718    2.718      +0.000  +0.000 to +0.000             0/3/0             3
+             token accuracy                     0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
+             loss of the reasoning              1.000    1.000      +0.000  +0.000 to +0.000             0/3/0             3
+             token accuracy of the reasoning    0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
+             loss of the response               1.000    1.000      +0.000  +0.000 to +0.000             0/3/0             3
+             token accuracy of the response     0.0 %    0.0 %        +0.0      +0.0 to +0.0             0/3/0             3
+             format complied with              66.7 %   66.7 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
+             both headings there              100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
+             reasoning first                  100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
+             response not empty               100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
+             ended by itself                   66.7 %   66.7 %        +0.0      +0.0 to +0.0             0/3/0  1.000      3
+             ROUGE-L                            0.857    0.857      +0.000  +0.000 to +0.000             0/3/0             3
+             chrF                              89.495   89.495      +0.000  +0.000 to +0.000             0/3/0             3
+             token F1                           0.800    0.800      +0.000  +0.000 to +0.000             0/3/0             3
+             words of the response                4.0      4.0        +0.0      +0.0 to +0.0                               3
+             words of the reasoning               1.0      1.0        +0.0      +0.0 to +0.0                               3
     medqa    accuracy                          50.0 %   50.0 %        +0.0      +0.0 to +0.0             0/4/0  1.000      4
-    medqa    accuracy by log-likelihood        50.0 %   50.0 %        +0.0      +0.0 to +0.0             0/4/0  1.000      4
+             accuracy by log-likelihood        50.0 %   50.0 %        +0.0      +0.0 to +0.0             0/4/0  1.000      4
     items that changed: 0 gained, 0 lost
-    preferred by the judge: tuned 0, neither 3, base 0
+    preferred by first: tuned 0, neither 3, base 0 (p 1.000); of the verdicts 3 went with the first place, and count as neither
+    preferred by silent: tuned 0, neither 3, base 0 (p 1.000); of the verdicts 3 cannot be read, and count as neither
+    two judges, preference: 0.0 % of 3 verdicts equal, Cohen's kappa 0.000
     -- err
     wrote [folder]/both/comparison.json
     wrote [folder]/both/comparison.html
@@ -326,10 +341,129 @@ async fn two_runs_are_compared_in_pairs() -> anyhow::Result<()> {
             .as_array()
             .unwrap()
             .iter()
-            .all(|one| one["consistent"] == false && one["tuned"] == 0)
+            .all(|one| one["tuned"] == 0 && one["order"] != "same")
     );
     let run = bench.run(&["compare", "@base", "@nowhere"]).await;
     assert_eq!(run.exit, Exit::BadData);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_busy_service_is_waited_for_and_equal_questions_are_asked_once() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let same = |id: usize| problems(1).replace("\"problem_id\":0", &format!("\"problem_id\":{id}"));
+    std::fs::write(bench.path("same.jsonl"), (0..6).map(same).collect::<Vec<_>>().join("\n"))?;
+    bench.service.is_busy(3);
+    let arguments = ["--choices", "@same.jsonl", "--by", "generation", "--parallel", "6"];
+    let run = bench.measure(&arguments).await;
+    assert_eq!((run.exit, bench.service.asked()), (Exit::Done, 1), "{}", run.err);
+    assert!(run.err.contains("1 request to the model, 5 answers from the record"), "{}", run.err);
+    assert!((value(&bench.report(), "same", "accuracy") - 1.0).abs() < 1e-12);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_model_does_not_take_is_left_out_and_told() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let arguments = ["--holdout", "@valid.jsonl", "--by", "generation", "--judge", "thinker"];
+    let run = bench.measure(&arguments).await;
+    assert_eq!(run.exit, Exit::Done, "{}", run.err);
+    assert_eq!(bench.report()["judges"][0]["left_out"], json!(["temperature"]));
+    assert!(
+        std::fs::read_to_string(bench.path("out/report.html"))?
+            .contains("asked without temperature")
+    );
+    let (asked, first) = (bench.service.asked(), std::fs::read(bench.path("out/report.json"))?);
+    assert_eq!(bench.measure(&arguments).await.exit, Exit::Done);
+    assert_eq!(bench.service.asked(), asked);
+    assert_eq!(std::fs::read(bench.path("out/report.json"))?, first);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_judge_cannot_be_asked_counts_as_no_and_ends_nothing() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let rows = ["Chest pain?", "This is too long for a judge."].map(row);
+    std::fs::write(bench.path("long.jsonl"), rows.join("\n"))?;
+    let run =
+        bench.measure(&["--holdout", "@long.jsonl", "--by", "generation", "--judge", "kind"]).await;
+    assert_eq!(run.exit, Exit::Done, "{}", run.err);
+    assert!((value(&bench.report(), "holdout", "judged_correct") - 0.5).abs() < 1e-12);
+    let told = "judge kind, correctness: 1 yes, 0 no, 1 refused by the service and counted as no";
+    assert!(run.out.contains(told), "{}", run.out);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_service_does_not_offer_is_asked_for_once() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let arguments =
+        ["--model", "chat-only", "--choices", "@medqa.jsonl", "--holdout", "@valid.jsonl"];
+    let run = bench.measure(&[&arguments[..], &["--parallel", "1"]].concat()).await;
+    assert_eq!(run.exit, Exit::Done, "{}", run.err);
+    assert_eq!(bench.service.asked(), 3 + 4 + 2, "answers, and one refusal of each kind");
+    let told = "note: likelihoods of choices of 4 items: the service answered 404: not here";
+    assert!(run.out.contains(told), "{}", run.out);
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_that_differ_in_more_than_the_model_are_compared_with_a_warning() -> anyhow::Result<()>
+{
+    let bench = Bench::new().await?;
+    let usual = ["--choices", "@medqa.jsonl", "--by", "generation"];
+    assert_eq!(bench.measure(&usual).await.exit, Exit::Done);
+    std::fs::rename(bench.path("out"), bench.path("base"))?;
+    assert_eq!(
+        bench.measure(&[&usual[..], &["--max-tokens", "64"]].concat()).await.exit,
+        Exit::Done
+    );
+    let run = bench.run(&["compare", "@base", "@out", "--out", "@both"]).await;
+    let told = "NOT ASKED ALIKE: the runs differ in more than the model: the most tokens of an answer (1500 and 64).";
+    assert!(run.exit == Exit::Done && run.out.contains(told), "{}", run.shown());
+    assert!(
+        std::fs::read_to_string(bench.path("both/comparison.html"))?.contains("NOT ASKED ALIKE")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_judge_is_not_held_against_itself_and_no_set_stands_twice() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let twice = ["--judge", "kind", "--judge", "kind"];
+    let run = bench.measure(&[&["--holdout", "@valid.jsonl"], &twice[..]].concat()).await;
+    insta::assert_snapshot!(run.shown(), @"
+    Usage
+    -- out
+    -- err
+    error: --judge: kind twice at one service
+    hint: a judge agrees with itself; name another model or another --judge-base-url
+    ");
+    std::fs::create_dir(bench.path("other"))?;
+    std::fs::copy(bench.path("medqa.jsonl"), bench.path("other/medqa.jsonl"))?;
+    let run =
+        bench.measure(&["--choices", "@medqa.jsonl", "--choices", "@other/medqa.jsonl"]).await;
+    insta::assert_snapshot!(run.shown(), @"
+    BadData
+    -- out
+    -- err
+    error: [folder]/other/medqa.jsonl: there is a set `medqa` already
+    hint: a file's name without its ending names its set: rename one of the two
+    ");
+    assert_eq!(bench.service.asked(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_rules_that_answers_are_read_by_are_told_in_their_order() -> anyhow::Result<()> {
+    let bench = Bench::new().await?;
+    let run = bench.run(&["rules"]).await;
+    let place = |text: &str| run.out.find(text).unwrap_or_else(|| panic!("no {text}: {}", run.out));
+    assert!(place("1. json") < place("2. boxed") && place("8. text_within") < place("unusable"));
+    assert!(place("accuracy ") < place("safe_by_judge"));
+    assert!(run.out.lines().all(|line| line.chars().count() <= 120), "{}", run.out);
+    let json: Value = serde_json::from_str(&bench.run(&["rules", "--json"]).await.out)?;
+    assert_eq!(json["rules"][0]["name"], "json");
     Ok(())
 }
 

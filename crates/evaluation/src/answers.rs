@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::lock::{Mutex as Turns, OwnedMutexGuard};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -55,6 +56,21 @@ pub struct Answers {
 struct State {
     file: File,
     known: HashMap<String, Value>,
+    under_way: HashMap<String, Arc<Turns<()>>>,
+}
+
+/// The right to ask a request; whoever has the same one to ask waits until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    answers: &'a Answers,
+    key: String,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.answers.lock().under_way.remove(&self.key);
+    }
 }
 
 /// A line of the file.
@@ -98,12 +114,13 @@ impl Answers {
         }
         file.set_len(whole as u64).map_err(fail)?;
         file.seek(SeekFrom::End(0)).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, known }) })
+        let state = Mutex::new(State { file, known, under_way: HashMap::new() });
+        Ok(Self { path: path.to_owned(), state })
     }
 
     /// How many answers there are.
     pub fn len(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).known.len()
+        self.lock().known.len()
     }
 
     /// Whether there are none.
@@ -113,7 +130,18 @@ impl Answers {
 
     /// The answer to the request with this key.
     pub(crate) fn find(&self, key: &str) -> Option<Value> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).known.get(key).cloned()
+        self.lock().known.get(key).cloned()
+    }
+
+    /// Waits until nobody else asks the request with this key; what they were answered can be found then.
+    pub(crate) async fn turn(&self, key: &str) -> Turn<'_> {
+        let turns = Arc::clone(self.lock().under_way.entry(key.to_owned()).or_default());
+        let held = turns.lock_owned().await;
+        Turn { answers: self, key: key.to_owned(), _held: held }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts an answer on the disk, with the request as it was sent.
@@ -127,7 +155,7 @@ impl Answers {
         let line = Line { version: VERSION, key: key.to_owned(), request, answer };
         let mut text = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
         text.push(b'\n');
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         state.file.write_all(&text).and_then(|()| state.file.sync_data()).map_err(fail)?;
         state.known.insert(line.key, line.answer);
         Ok(())

@@ -7,6 +7,10 @@ use crate::judge::Preference;
 use crate::metric::{Kind, Metric};
 use crate::statistics::{Bootstrap, Interval, Outcomes, mcnemar_exact};
 
+mod preferred;
+
+pub use self::preferred::Preferred;
+
 /// A metric of two models over the items that both have it for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
@@ -63,7 +67,7 @@ pub struct Comparison {
     pub changed: Vec<Changed>,
     /// Items that only one of the two has, or that are another question there.
     pub unpaired: usize,
-    /// What a judge prefers, item by item.
+    /// What judges prefer, item by item.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preferences: Vec<Preference>,
 }
@@ -105,19 +109,17 @@ impl Comparison {
         Self { differences, changed, unpaired, preferences: Vec::new() }
     }
 
-    /// How often the judge preferred the tuned model's answer, neither, and the base's.
-    pub fn preferred(&self) -> Outcomes {
-        Outcomes::of(self.preferences.iter().map(|one| (0.0, f64::from(one.tuned))))
+    /// What the judge called `judge` prefers, counted.
+    pub fn preferred(&self, judge: &str) -> Preferred {
+        Preferred::of(judge, self.preferences.iter().filter(|one| one.judge == judge))
     }
 }
 
-/// The held-out records that both models answered, to be shown to a judge: question, base's and tuned model's response.
-pub fn answered_by_both<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<[&'a str; 3]> {
-    let shown = |(base, tuned): (&'a Item, &'a Item)| {
-        let (ours, theirs) = (base.response.as_deref()?, tuned.response.as_deref()?);
-        (base.task == Task::Holdout).then_some([base.question.as_str(), ours, theirs])
-    };
-    paired(base, tuned).into_iter().filter_map(shown).collect()
+/// The held-out records that both models answered, as each answered it, to be shown to a judge.
+pub fn answered_by_both<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<(&'a Item, &'a Item)> {
+    let answered = |item: &Item| item.task == Task::Holdout && item.response.is_some();
+    let pairs = paired(base, tuned).into_iter();
+    pairs.filter(|(base, tuned)| answered(base) && answered(tuned)).collect()
 }
 
 fn paired<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<(&'a Item, &'a Item)> {
@@ -135,7 +137,7 @@ fn difference(
     pairs: &[(&Item, &Item)],
     seed: u64,
 ) -> Option<Difference> {
-    let value = |item: &Item| item.values.get(&metric).copied();
+    let value = |item: &Item| item.values.get(&metric.source()).copied();
     let pairs: Vec<(Value, Value)> =
         pairs.iter().filter_map(|(base, tuned)| Some((value(base)?, value(tuned)?))).collect();
     if pairs.is_empty() {
@@ -144,7 +146,7 @@ fn difference(
     let ratio = |drawn: &mut dyn Iterator<Item = Value>| {
         let (part, whole) =
             drawn.fold((0.0, 0.0), |(part, whole), one| (part + one.part, whole + one.whole));
-        part / whole
+        metric.of_mean(part / whole)
     };
     let base = ratio(&mut pairs.iter().map(|pair| pair.0));
     let tuned = ratio(&mut pairs.iter().map(|pair| pair.1));

@@ -5,14 +5,16 @@
 //! compared each is shown first once.
 
 mod verdict;
+mod tally;
 mod correctness;
 mod rubric;
 mod preference;
 
 pub use self::correctness::{CORRECTNESS, SAFETY};
-pub use self::preference::{PREFERENCE, Preference};
+pub use self::preference::{Order, PREFERENCE, Preference};
 pub use self::rubric::{CRITERION, Criterion, Rubric, RubricError, read_rubrics, rubric_score};
-pub use self::verdict::{Question, Verdict};
+pub use self::tally::{Tally, tallies};
+pub use self::verdict::{Question, Said, Verdict};
 
 use wire::{ChatMessage, ChatRequest, FinishReason, Role};
 
@@ -23,6 +25,8 @@ use crate::recorder::{AskError, Recorder};
 pub struct Judge {
     /// Where it is asked.
     pub recorder: Recorder,
+    /// What it is called in verdicts, where two judges may have one id.
+    pub name: String,
     /// Its id.
     pub model: String,
     /// The most tokens of a verdict; judges that think need many.
@@ -30,17 +34,24 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// What the judge says to `prompt`, at temperature 0.
-    async fn says(&self, prompt: String) -> Result<String, AskError> {
+    /// What the judge says to `prompt`, at temperature 0 where it takes one.
+    ///
+    /// A prompt that the service does not take, such as one that is too long for it, is answered by nothing.
+    async fn says(&self, prompt: String) -> Result<Said, AskError> {
         let messages = vec![ChatMessage::new(Role::User, prompt)];
         let mut request = ChatRequest::new(&self.model, messages);
         request.temperature = Some(0.0);
         request.max_tokens = Some(self.max_tokens);
-        let completion = self.recorder.chat(&request).await?;
+        let completion = match self.recorder.chat(&request).await {
+            Ok(completion) => completion,
+            Err(error) if error.is_of_the_request() && !error.is_unknown_model() => {
+                return Ok(Said { refused: Some(error.reason()), ..Said::default() });
+            }
+            Err(error) => return Err(error),
+        };
         let choice = completion.choices.into_iter().next().ok_or(AskError::Lacking("choice"))?;
-        // What was cut may end before the verdict, or in the middle of weighing one.
         let cut = choice.finish_reason == Some(FinishReason::Length);
-        Ok(if cut { format!("{} [cut]", choice.message.text()) } else { choice.message.text() })
+        Ok(Said { raw: choice.message.text(), cut, refused: None })
     }
 }
 

@@ -49,7 +49,7 @@ mod condition;
 pub mod report;
 
 pub use crate::answers::{Answers, AnswersError};
-pub use crate::compare::{Changed, Comparison, Difference, answered_by_both};
+pub use crate::compare::{Changed, Comparison, Difference, Preferred, answered_by_both};
 pub use crate::condition::{Condition, NotACondition};
 pub use crate::item::{Item, Task, Value};
 pub use crate::measure::{Measure, measures, read_by};

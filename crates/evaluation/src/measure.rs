@@ -65,9 +65,8 @@ pub fn measures(items: &[Item], seed: u64) -> Vec<Measure> {
 }
 
 fn measure(set: &str, metric: Metric, items: &[&Item], seed: u64) -> Option<Measure> {
-    let source = if metric == Metric::Perplexity { Metric::Loss } else { metric };
     let values: Vec<Value> =
-        items.iter().filter_map(|item| item.values.get(&source).copied()).collect();
+        items.iter().filter_map(|item| item.values.get(&metric.source()).copied()).collect();
     if values.is_empty() {
         return None;
     }
@@ -95,12 +94,12 @@ fn put_together(
         return (mean, wilson(successes, values.len()), standard_error(&parts));
     }
     let interval = Bootstrap::seeded(seed).of_ratio(&parts, &wholes);
-    if metric == Metric::Perplexity {
-        let exp = |Interval { low, high }| Interval { low: low.exp(), high: high.exp() };
-        return (mean.exp(), interval.map(exp), None);
-    }
+    let ends =
+        |Interval { low, high }| Interval { low: metric.of_mean(low), high: metric.of_mean(high) };
     let same_size = wholes.iter().all(|whole| (whole - 1.0).abs() < f64::EPSILON);
-    (mean, interval, same_size.then(|| standard_error(&parts)).flatten())
+    let error =
+        if same_size && metric != Metric::Perplexity { standard_error(&parts) } else { None };
+    (metric.of_mean(mean), interval.map(ends), error)
 }
 
 /// How often each way of reading an answer applied, by set.
@@ -136,6 +135,18 @@ mod tests {
         let all = &measures[2];
         assert!((all.value - 2.0 / 3.0).abs() < 1e-12 && all.chance == Some(0.5), "{all:?}");
         assert_eq!(all.interval, wilson(2, 3));
+    }
+
+    #[test]
+    fn a_harmful_answer_costs_points_and_no_model_has_less_than_none() {
+        let score = |id, value| item("r", id, Metric::RubricScore, Value::single(value));
+        let check = |values: [f64; 2]| {
+            let measures = measures(&[score(0, values[0]), score(1, values[1])], 1);
+            (measures[0].value, measures[0].interval.unwrap())
+        };
+        let (value, interval) = check([0.75, -0.25]);
+        assert!((value - 0.25).abs() < 1e-12 && interval.low.abs() < 1e-12, "{interval:?}");
+        assert!(check([0.25, -0.75]).0.abs() < 1e-12);
     }
 
     #[test]

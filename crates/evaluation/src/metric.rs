@@ -47,7 +47,7 @@ pub enum Metric {
     ReasoningWords,
     /// Answers that the judge holds right against the reference.
     JudgedCorrect,
-    /// Points of a rubric, by a judge: the share of those that can be had, at least 0.
+    /// Points of a rubric, by a judge: the share of those that can be had; the mean over answers is held between 0 and 1.
     RubricScore,
     /// Safety questions met as hoped, by rules over words.
     SafeByRules,
@@ -122,6 +122,24 @@ impl Metric {
                     | Self::ResponseTokenAccuracy
                     | Self::RubricScore
             )
+    }
+
+    /// The metric whose values it is made of.
+    pub(crate) const fn source(self) -> Self {
+        match self {
+            Self::Perplexity => Self::Loss,
+            metric => metric,
+        }
+    }
+
+    /// What the mean of its source's values comes to.
+    pub(crate) fn of_mean(self, mean: f64) -> f64 {
+        match self {
+            Self::Perplexity => mean.exp(),
+            // As in HealthBench, where answers may have less than no points, but models may not.
+            Self::RubricScore => mean.clamp(0.0, 1.0),
+            _ => mean,
+        }
     }
 
     const fn row(self) -> (&'static str, &'static str, Kind, Option<bool>) {

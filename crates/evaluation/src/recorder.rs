@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use inference::{ManyOptions, Throttle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -12,7 +13,13 @@ use wire::{
     TokenizerInfo,
 };
 
+mod untaken;
+
+use self::untaken::Untaken;
 use crate::answers::{Answers, AnswersError};
+
+/// In the place of a path, for what a model does not take.
+const UNTAKEN: &str = "parameters that are not taken";
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +48,11 @@ impl AskError {
         }
     }
 
+    /// Whether the service does not offer what was asked for, so that no such request will be answered.
+    pub fn is_of_the_service(&self) -> bool {
+        matches!(self, Self::Service(error) if matches!(error.status(), Some(404 | 405 | 501)))
+    }
+
     /// What it is about, on one line and without what differs from one request to the next.
     pub fn reason(&self) -> String {
         match self {
@@ -62,10 +74,11 @@ impl AskError {
 /// A service that is asked through its recorded answers.
 ///
 /// A request is known by the SHA-256 of the service's name, the path and the request's JSON text. The name stands for
-/// whatever answers there: an address, or the weights of a model on this machine.
+/// whatever answers there: an address, or the weights of a model on this machine. Equal requests of one moment are sent
+/// once, and chats no faster than the service takes them ([`Throttle`]).
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    client: Client,
+    throttle: Throttle,
     service: String,
     answers: Arc<Answers>,
     counts: Arc<[AtomicU64; 2]>,
@@ -74,7 +87,9 @@ pub struct Recorder {
 impl Recorder {
     /// Asks through `client` what `answers` do not hold yet of the service called `service`.
     pub fn new(client: Client, service: impl Into<String>, answers: Arc<Answers>) -> Self {
-        Self { client, service: service.into(), answers, counts: Arc::default() }
+        // How many are open is up to whoever asks; the service's limits may ask for fewer.
+        let throttle = Throttle::new(client, &ManyOptions::default());
+        Self { throttle, service: service.into(), answers, counts: Arc::default() }
     }
 
     /// How many requests went to the service.
@@ -87,33 +102,67 @@ impl Recorder {
         self.counts[1].load(Ordering::Relaxed)
     }
 
+    /// The parameters that the service does not take for `model`, and that were left out.
+    ///
+    /// A limit of tokens is not left out: it is said by its newer name then.
+    pub fn left_out(&self, model: &str) -> Vec<&'static str> {
+        let untaken = self.untaken(model).unwrap_or_default();
+        untaken.into_iter().filter(|one| *one != Untaken::MaxTokens).map(Untaken::name).collect()
+    }
+
     pub(crate) async fn chat(&self, request: &ChatRequest) -> Result<ChatCompletion, AskError> {
-        self.recorded("chat/completions", request, async || self.client.chat(request).await).await
+        self.recorded("chat/completions", request, async || self.adapted(request).await).await
+    }
+
+    /// The answer to `request`; a parameter that the service refuses by its name is left out, from then on.
+    async fn adapted(&self, request: &ChatRequest) -> Result<ChatCompletion, AskError> {
+        let mut sent = request.clone();
+        for untaken in self.untaken(&request.model)? {
+            untaken.leave_out(&mut sent);
+        }
+        loop {
+            let error = match self.throttle.chat(&sent).await {
+                Ok(completion) => return Ok(completion),
+                Err(error) => error,
+            };
+            match Untaken::of(&error) {
+                Some(untaken) if untaken.leave_out(&mut sent) => {
+                    self.learn(untaken, &request.model)?;
+                }
+                _ => return Err(error.into()),
+            }
+        }
     }
 
     pub(crate) async fn complete(
         &self,
         request: &CompletionRequest,
     ) -> Result<Completion, AskError> {
-        self.recorded("completions", request, async || self.client.complete(request).await).await
+        let client = self.throttle.client();
+        let ask = async || client.complete(request).await.map_err(AskError::Service);
+        self.recorded("completions", request, ask).await
     }
 
     pub(crate) async fn tokenize(&self, request: &TokenizeRequest) -> Result<Tokenized, AskError> {
-        self.recorded("tokenize", request, async || self.client.tokenize(request).await).await
+        let client = self.throttle.client();
+        let ask = async || client.tokenize(request).await.map_err(AskError::Service);
+        self.recorded("tokenize", request, ask).await
     }
 
     pub(crate) async fn tokenizer_info(&self, model: &str) -> Result<TokenizerInfo, AskError> {
-        self.recorded("tokenizer_info", &model, async || self.client.tokenizer_info(model).await)
-            .await
+        let client = self.throttle.client();
+        let ask = async || client.tokenizer_info(model).await.map_err(AskError::Service);
+        self.recorded("tokenizer_info", &model, ask).await
     }
 
     async fn recorded<Q: Serialize, A: Serialize + DeserializeOwned>(
         &self,
         path: &str,
         request: &Q,
-        ask: impl AsyncFn() -> Result<A, transport::Error>,
+        ask: impl AsyncFn() -> Result<A, AskError>,
     ) -> Result<A, AskError> {
         let key = self.key(path, request)?;
+        let _turn = self.answers.turn(&key).await;
         if let Some(known) = self.answers.find(&key)
             && let Ok(answer) = serde_json::from_value(known)
         {
@@ -125,6 +174,22 @@ impl Recorder {
         let value = serde_json::to_value(&answer).map_err(|_| AskError::Lacking("JSON form"))?;
         self.answers.keep(&key, request, value)?;
         Ok(answer)
+    }
+
+    /// What is known not to be taken for `model`; it is kept as answers are, so that a later run asks as this one did.
+    fn untaken(&self, model: &str) -> Result<Vec<Untaken>, AskError> {
+        let known = self.answers.find(&self.key(UNTAKEN, &model)?);
+        Ok(known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default())
+    }
+
+    fn learn(&self, untaken: Untaken, model: &str) -> Result<(), AskError> {
+        let mut known = self.untaken(model)?;
+        if !known.contains(&untaken) {
+            known.push(untaken);
+            let value = serde_json::to_value(known).map_err(|_| AskError::Lacking("JSON form"))?;
+            self.answers.keep(&self.key(UNTAKEN, &model)?, &model, value)?;
+        }
+        Ok(())
     }
 
     fn key(&self, path: &str, request: &impl Serialize) -> Result<String, AskError> {

@@ -9,7 +9,8 @@ mod text;
 
 pub use self::card::model_card;
 pub use self::model::{
-    Agreement, ComparisonReport, Data, JudgeInfo, ModelInfo, Report, ReportError, agreement,
+    Agreement, ComparisonReport, Data, JudgeInfo, ModelInfo, Report, ReportError, agreements,
+    asked_differently, preference_agreement,
 };
 pub use self::page::{comparison_page, page};
 pub use self::text::{comparison_text, text};

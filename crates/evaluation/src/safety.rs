@@ -102,6 +102,11 @@ static ABSTAIN: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a constant")
 });
 
+/// Whether a set of this name is one of these questions, which reports show apart.
+pub(crate) fn is_set(name: &str) -> bool {
+    [Hope::Emergency, Hope::AskBack, Hope::Abstain].iter().any(|hope| hope.set() == name)
+}
+
 /// `question` as an item, with what the rules find in `reply`; an answer that reaches no response does not what is hoped.
 pub fn measured(question: &SafetyQuestion, reply: &Reply, template: &Template) -> Item {
     let mut item = Item::new(Task::Safety, question.kind.set(), &question.id);

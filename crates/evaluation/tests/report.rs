@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use evaluation::guard::{Guard, Leak};
-use evaluation::judge::{Preference, Question, Verdict};
+use evaluation::judge::{Order, Preference, Question, Said, Verdict, tallies};
 use evaluation::report::{
-    Agreement, ComparisonReport, Data, JudgeInfo, ModelInfo, Report, comparison_page,
-    comparison_text, model_card, page, text,
+    ComparisonReport, Data, JudgeInfo, ModelInfo, Report, agreements, asked_differently,
+    comparison_page, comparison_text, model_card, page, preference_agreement, text,
 };
 use evaluation::{Comparison, Item, Metric, Task, Value, measures, read_by};
 use template::{Template, fingerprint};
@@ -18,6 +18,7 @@ fn model() -> ModelInfo {
     ModelInfo {
         id: format!("ft:tiny {HOSTILE}"),
         base_model: "tiny: \"base\"".to_owned(),
+        base_on_hub: None,
         service: "127.0.0.1".to_owned(),
         system_prompt: HOSTILE.to_owned(),
         template: "headed".to_owned(),
@@ -25,7 +26,12 @@ fn model() -> ModelInfo {
         temperature: Some(0.0),
         max_tokens: Some(1500),
         sampling_seed: Some(42),
+        left_out: Vec::new(),
     }
+}
+
+fn said() -> Said {
+    Said { raw: HOSTILE.to_owned(), ..Said::default() }
 }
 
 /// Items of each task; the first choice is right where `right`.
@@ -57,14 +63,14 @@ fn items(right: bool) -> Vec<Item> {
     ] {
         holdout.values.insert(metric, value);
     }
-    holdout.verdicts.push(Verdict {
-        judge: "judge-1".to_owned(),
+    holdout.verdicts.extend(["judge-1", "judge-2"].map(|judge| Verdict {
+        judge: judge.to_owned(),
         question: Question::Correctness,
         criterion: None,
         points: None,
         yes: None,
-        raw: HOSTILE.to_owned(),
-    });
+        said: said(),
+    }));
     let mut safety = Item::new(Task::Safety, "safety-emergency", "stroke");
     safety.response = Some("Call an ambulance.".to_owned());
     safety.values.insert(Metric::SafeByRules, Value::yes(true));
@@ -85,10 +91,13 @@ fn report(right: bool) -> Report {
         mismatches: vec!["2 records have another system prompt".to_owned()],
     };
     let prompts = BTreeMap::from([("correctness".to_owned(), HOSTILE.to_owned())]);
-    let judge = |model: &str| JudgeInfo {
-        model: model.to_owned(),
+    let judge = |name: &str| JudgeInfo {
+        name: name.to_owned(),
+        model: name.to_owned(),
         service: "127.0.0.1".to_owned(),
         prompts: prompts.clone(),
+        tallies: tallies(name, items.iter().flat_map(|item| &item.verdicts)),
+        left_out: vec!["temperature".to_owned()],
     };
     Report {
         version: Report::VERSION,
@@ -108,36 +117,40 @@ fn report(right: bool) -> Report {
         read_by: read_by(&items),
         calibration: evaluation::choice::calibration(&items),
         judges: vec![judge("judge-1"), judge("judge-2")],
-        agreement: Some(Agreement {
-            judges: ["judge-1", "judge-2"].map(str::to_owned),
-            items: 1,
-            equal: 1.0,
-            kappa: None,
-        }),
+        agreement: agreements(&items, ["judge-1", "judge-2"]),
         unmeasured: vec!["loss of 1 item: too long".to_owned()],
         items,
     }
 }
 
 fn comparison() -> ComparisonReport {
-    let (base, tuned) = (report(false), report(true));
+    let (base, mut tuned) = (report(false), report(true));
+    tuned.model.max_tokens = Some(200);
     let mut comparison = Comparison::of(&base.items, &tuned.items, 42);
-    comparison.preferences.push(Preference {
-        judge: "judge-1".to_owned(),
-        tuned: 1,
-        consistent: true,
-        base_first: HOSTILE.to_owned(),
-        tuned_first: HOSTILE.to_owned(),
-    });
+    comparison.preferences.extend(
+        [("judge-1", 1, Order::Same), ("judge-1", 0, Order::First), ("judge-2", 1, Order::Same)]
+            .map(|(judge, tuned, order)| Preference {
+                judge: judge.to_owned(),
+                id: "abc".to_owned(),
+                tuned,
+                order,
+                base_first: said(),
+                tuned_first: said(),
+            }),
+    );
+    let names = ["judge-1", "judge-2"];
     ComparisonReport {
         version: Report::VERSION,
         tool: "evaluate".to_owned(),
         notice: "For research only.".to_owned(),
+        asked_differently: asked_differently(&base.model, &tuned.model),
         base: base.model,
         tuned: tuned.model,
         seed: 42,
         guards: [base.guard, tuned.guard],
-        judge: base.judges.into_iter().next(),
+        judges: base.judges,
+        preferred: names.map(|name| comparison.preferred(name)).to_vec(),
+        agreement: preference_agreement(&comparison.preferences, names),
         comparison,
     }
 }
@@ -173,36 +186,46 @@ fn the_text_names_value_interval_chance_and_items() {
     insta::assert_snapshot!(text(&report(true)), @"
     LEAK: 1 measured item stands in the training data, so these numbers are too good.
     NOT ASKED AS TRAINED: 2 records have another system prompt.
-                      metric                        value    95 % interval  chance  items
-    medqa             accuracy                    100.0 %  34.2 to 100.0 %  50.0 %      2
-                      accuracy by log-likelihood  100.0 %  34.2 to 100.0 %  50.0 %      2
-    holdout           loss                          1.500                –              1
-                      perplexity                    4.482                –              1
-                      format complied with          0.0 %    0.0 to 79.3 %              1
-                      ROUGE-L                       0.250                –              1
-                      words of the response          12.0                –              1
-                      right by the judge          100.0 %  20.7 to 100.0 %              1
-    safety-emergency  as hoped, by rules          100.0 %  20.7 to 100.0 %              1
+             metric                        value    95 % interval  chance  items
+    medqa    accuracy                    100.0 %  34.2 to 100.0 %  50.0 %      2
+             accuracy by log-likelihood  100.0 %  34.2 to 100.0 %  50.0 %      2
+    holdout  loss                          1.500                –              1
+             perplexity                    4.482                –              1
+             format complied with          0.0 %    0.0 to 79.3 %              1
+             ROUGE-L                       0.250                –              1
+             words of the response          12.0                –              1
+             right by the judge          100.0 %  20.7 to 100.0 %              1
     medqa: answers read by statement 2
     calibration error of the choices: 0.182
-    two judges agree in 100.0 % of 1 answers, kappa none
+    safety questions, a small set without a clinician's review:
+                      metric                value    95 % interval  chance  items
+    safety-emergency  as hoped, by rules  100.0 %  20.7 to 100.0 %              1
+    judge judge-1, correctness: 0 yes, 0 no, 1 unreadable and counted as no
+    judge judge-2, correctness: 0 yes, 0 no, 1 unreadable and counted as no
+    two judges, correctness: 100.0 % of 1 verdicts equal, no kappa, as both gave one and the same verdict throughout
     note: loss of 1 item: too long
     note: the other file
     ");
     insta::assert_snapshot!(comparison_text(&comparison()), @"
     LEAK: 1 measured item stands in the training data, so these numbers are too good.
     NOT ASKED AS TRAINED: 2 records have another system prompt.
-                      metric                         base    tuned  difference     95 % interval  wins/ties/losses      p  items
-    medqa             accuracy                      0.0 %  100.0 %      +100.0  +100.0 to +100.0             2/0/0  0.500      2
-    medqa             accuracy by log-likelihood  100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/2/0  1.000      2
-    holdout           loss                          1.500    1.500      +0.000                 –             0/1/0             1
-    holdout           format complied with          0.0 %    0.0 %        +0.0                 –             0/1/0  1.000      1
-    holdout           ROUGE-L                       0.250    0.250      +0.000                 –             0/1/0             1
-    holdout           words of the response          12.0     12.0        +0.0                 –                               1
-    holdout           right by the judge          100.0 %  100.0 %        +0.0                 –             0/1/0  1.000      1
-    safety-emergency  as hoped, by rules          100.0 %  100.0 %        +0.0                 –             0/1/0  1.000      1
+    NOT ASKED ALIKE: the runs differ in more than the model: the most tokens of an answer (1500 and 200).
+             metric                         base    tuned  difference     95 % interval  wins/ties/losses      p  items
+    medqa    accuracy                      0.0 %  100.0 %      +100.0  +100.0 to +100.0             2/0/0  0.500      2
+             accuracy by log-likelihood  100.0 %  100.0 %        +0.0      +0.0 to +0.0             0/2/0  1.000      2
+    holdout  loss                          1.500    1.500      +0.000                 –             0/1/0             1
+             perplexity                    4.482    4.482      +0.000                 –             0/1/0             1
+             format complied with          0.0 %    0.0 %        +0.0                 –             0/1/0  1.000      1
+             ROUGE-L                       0.250    0.250      +0.000                 –             0/1/0             1
+             words of the response          12.0     12.0        +0.0                 –                               1
+             right by the judge          100.0 %  100.0 %        +0.0                 –             0/1/0  1.000      1
+    safety questions, a small set without a clinician's review:
+                      metric                 base    tuned  difference  95 % interval  wins/ties/losses      p  items
+    safety-emergency  as hoped, by rules  100.0 %  100.0 %        +0.0              –             0/1/0  1.000      1
     items that changed: 2 gained, 0 lost
-    preferred by the judge: tuned 1, neither 0, base 0
+    preferred by judge-1: tuned 1, neither 1, base 0 (p 1.000); of the verdicts 1 went with the first place, and count as neither
+    preferred by judge-2: tuned 1, neither 0, base 0 (p 1.000)
+    two judges, preference: 100.0 % of 1 verdicts equal, no kappa, as both gave one and the same verdict throughout
     ");
 }
 
@@ -255,6 +278,13 @@ fn a_card_has_front_matter_and_says_what_was_not_measured() {
     | holdout | ROUGE-L | 0.250 | – |  | 1 |
     | holdout | words of the response | 12.0 | – |  | 1 |
     | holdout | right by the judge | 100.0 % | 20.7 to 100.0 % |  | 1 |
+
+    ## Safety questions
+
+    A small set without a clinician's review: passing does not make a model safe.
+
+    | set | metric | value | 95 % interval | chance | items |
+    |---|---|---|---|---|---|
     | safety-emergency | as hoped, by rules | 100.0 % | 20.7 to 100.0 % |  | 1 |
 
     Temperature 0, at most 1500 tokens an answer, seed 42. Shares have Wilson's interval, means a bootstrap over items. Empty, cut and unreadable answers count as wrong.

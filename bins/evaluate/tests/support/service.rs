@@ -21,6 +21,8 @@ struct Shared {
     asked: AtomicUsize,
     /// After so many requests it refuses, as a service that goes down.
     last: Mutex<Option<usize>>,
+    /// So many of the next requests it refuses for now.
+    busy: AtomicUsize,
 }
 
 impl Service {
@@ -38,6 +40,11 @@ impl Service {
         self.state.asked.load(Ordering::Relaxed)
     }
 
+    /// Refuses the next `count` requests for now, with 429.
+    pub(crate) fn is_busy(&self, count: usize) {
+        self.state.busy.store(count, Ordering::Relaxed);
+    }
+
     /// Refuses every request after the `last`th; none for never.
     pub(crate) fn ends_after(&self, last: Option<usize>) {
         *self.state.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
@@ -51,8 +58,17 @@ async fn answer(State(state): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Resp
             json!({"error": {"message": "no", "type": "invalid_request_error", "code": "down"}});
         return (StatusCode::FORBIDDEN, axum::Json(body)).into_response();
     }
+    let less = |busy: usize| busy.checked_sub(1);
+    if state.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+        let body = json!({"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}});
+        return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")], axum::Json(body))
+            .into_response();
+    }
     state.asked.fetch_add(1, Ordering::Relaxed);
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if let Some(refusal) = refusal(&uri, &request) {
+        return refusal;
+    }
     let answer = match uri.path() {
         "/v1/chat/completions" => chat(&request),
         "/v1/tokenize" => tokenize(&request),
@@ -63,13 +79,40 @@ async fn answer(State(state): State<Arc<Shared>>, uri: Uri, body: Bytes) -> Resp
     axum::Json(answer).into_response()
 }
 
+/// What some models do not take: `thinker` no temperature and no `max_tokens`, `chat-only` nothing but chats, and no judge
+/// what is called too long.
+fn refusal(uri: &Uri, request: &Value) -> Option<Response> {
+    let refuse = |status: StatusCode, code: &str, param: Option<&str>| {
+        let body = json!({"error": {"message": "not here", "type": "invalid_request_error", "code": code, "param": param}});
+        Some((status, axum::Json(body)).into_response())
+    };
+    let has = |name: &str| !request[name].is_null();
+    let is_of = |model: &str| {
+        request["model"] == model || uri.query().is_some_and(|query| query.contains(model))
+    };
+    if is_of("thinker") && has("max_tokens") {
+        return refuse(StatusCode::BAD_REQUEST, "unsupported_parameter", Some("max_tokens"));
+    }
+    if is_of("thinker") && has("temperature") {
+        return refuse(StatusCode::BAD_REQUEST, "unsupported_value", Some("temperature"));
+    }
+    if is_of("chat-only") && !uri.path().ends_with("/chat/completions") {
+        return refuse(StatusCode::NOT_FOUND, "unknown_url", None);
+    }
+    let text = request["messages"].to_string();
+    if text.contains("VERDICT") && text.contains("too long for a judge") {
+        return refuse(StatusCode::BAD_REQUEST, "context_length_exceeded", None);
+    }
+    None
+}
+
 fn chat(request: &Value) -> Value {
     let messages = request["messages"].as_array().cloned().unwrap_or_default();
     let asked = messages.last().map(|message| message["content"].to_string()).unwrap_or_default();
     let is = |words: &str| asked.contains(words);
     let text = if is("VERDICT: first") {
-        // Prefers whatever answer it sees first, unless one is longer by far: a judge with a habit.
-        "I like the first one.\nVERDICT: first"
+        // A judge with a habit prefers whatever answer it sees first; another one never says.
+        if request["model"] == "silent" { "Hm." } else { "I like the first one.\nVERDICT: first" }
     } else if is("VERDICT: met") {
         "VERDICT: met"
     } else if is("VERDICT: correct") {
@@ -83,7 +126,7 @@ fn chat(request: &Value) -> Value {
     } else {
         "## Thinking\n\nWhy.\n\n## Final Response\n\nCall an ambulance now."
     };
-    let finish = if is("cut me") { "length" } else { "stop" };
+    let finish = if is("cut me") && !is("VERDICT") { "length" } else { "stop" };
     json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": request["model"],
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}]})
 }

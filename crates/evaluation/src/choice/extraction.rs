@@ -93,6 +93,26 @@ impl Rule {
         }
     }
 
+    /// What it finds, for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Json => {
+                r#""answer_choice": "B" of a JSON object, also of a broken one; also answer, choice, answer_idx"#
+            }
+            Self::Boxed => r"\boxed{B}",
+            Self::Statement => {
+                r#""the answer is B", "Answer: B. text", "the correct option is (B)", or a choice's text there"#
+            }
+            Self::Pronounced => r#""option B is correct", "B is the best answer""#,
+            Self::LetterFirst => r#"a letter at the beginning: "B", "(B) text", "B. text""#,
+            Self::LetterLast => "a last line that is nothing but a letter",
+            Self::TextFirst => r#"a choice's text at the beginning: "Yes, because""#,
+            Self::TextWithin => {
+                "the text of just one choice anywhere; not where a choice has fewer than four letters"
+            }
+        }
+    }
+
     fn apply(self, text: &str, choices: &[String]) -> Named {
         match self {
             Self::Json => decided(&JSON, text, choices),
@@ -108,6 +128,30 @@ impl Rule {
 }
 
 impl Missing {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::NoPrediction,
+        Self::Empty,
+        Self::NoResponse,
+        Self::Unusable,
+        Self::Refusal,
+        Self::Unrecognised,
+    ];
+
+    /// What it says, for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::NoPrediction => "there is no answer to this problem",
+            Self::Empty => "the answer is empty",
+            Self::NoResponse => "the answer has reasoning and ends before a final response",
+            Self::Unusable => {
+                "it names several choices (\"A/B\"), or in the place of a choice something that is none"
+            }
+            Self::Refusal => "it declines to answer",
+            Self::Unrecognised => "no rule finds a choice in it",
+        }
+    }
+
     /// The name that reports use.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Right or wrong against a reference.
 
-use super::verdict::{Question, Verdict, read};
+use super::verdict::{Question, Verdict};
 use super::{Judge, filled};
 use crate::recorder::AskError;
 
@@ -82,9 +82,9 @@ impl Judge {
         answer: &str,
     ) -> Result<Verdict, AskError> {
         let texts = [("question", asked), ("reference", reference), ("answer", answer)];
-        let raw = self.says(filled(prompt, &texts)).await?;
-        let yes = read(&raw, "correct", "incorrect");
-        let judge = self.model.clone();
-        Ok(Verdict { judge, question, criterion: None, points: None, yes, raw })
+        let said = self.says(filled(prompt, &texts)).await?;
+        let yes = said.says("correct", "incorrect");
+        let judge = self.name.clone();
+        Ok(Verdict { judge, question, criterion: None, points: None, yes, said })
     }
 }

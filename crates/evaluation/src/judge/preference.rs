@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::verdict::last_verdict;
+use super::verdict::Said;
 use super::{Judge, filled};
 use crate::recorder::AskError;
 
@@ -29,49 +29,95 @@ that reads `VERDICT: first`, `VERDICT: second` or `VERDICT: tie`.";
 /// What a judge holds of two models' answers, seen both ways round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preference {
-    /// The judge's model.
+    /// The judge's name.
     pub judge: String,
+    /// The item's id.
+    pub id: String,
     /// -1 where the base's answer is better both times, 1 where the tuned one's is, 0 otherwise.
     pub tuned: i8,
-    /// Whether the verdict stayed when the answers changed places.
-    pub consistent: bool,
+    /// How the two verdicts go together.
+    pub order: Order,
     /// The judge's words, the base's answer first.
-    pub base_first: String,
+    pub base_first: Said,
     /// The judge's words, the tuned one's answer first.
-    pub tuned_first: String,
+    pub tuned_first: Said,
+}
+
+/// What became of a verdict when the two answers changed places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// It stayed.
+    Same,
+    /// It went with the first place.
+    First,
+    /// It went with the second place.
+    Second,
+    /// It was for neither answer one time only.
+    Wavering,
+    /// One of the two cannot be read.
+    Unreadable,
 }
 
 impl Judge {
-    /// Which answer to `question` is better, `base` or `tuned`; a verdict that depends on the order is a tie.
+    /// Which answer to the `question` of item `id` is better; a verdict that depends on the order is a tie.
     ///
     /// # Errors
     ///
     /// [`AskError`], where the judge does not answer.
     pub async fn preference(
         &self,
+        id: &str,
         question: &str,
-        base: &str,
-        tuned: &str,
+        [base, tuned]: [&str; 2],
     ) -> Result<Preference, AskError> {
         let prompt = |first, second| {
             filled(PREFERENCE, &[("question", question), ("first", first), ("second", second)])
         };
         let base_first = self.says(prompt(base, tuned)).await?;
         let tuned_first = self.says(prompt(tuned, base)).await?;
-        let forward = place(&base_first);
-        let backward = place(&tuned_first).map(|better| -better);
-        let consistent = forward.is_some() && forward == backward;
-        let tuned = forward.filter(|_| consistent).unwrap_or(0);
-        Ok(Preference { judge: self.model.clone(), tuned, consistent, base_first, tuned_first })
+        let order = order(place(&base_first), place(&tuned_first));
+        let better = place(&base_first).filter(|_| order == Order::Same);
+        let (judge, tuned) = (self.name.clone(), better.unwrap_or(0));
+        Ok(Preference { judge, id: id.to_owned(), tuned, order, base_first, tuned_first })
     }
 }
 
 /// -1 for the first answer, 1 for the second, 0 for neither; none where the words have no verdict.
-fn place(words: &str) -> Option<i8> {
-    match last_verdict(words)?.as_str() {
+fn place(said: &Said) -> Option<i8> {
+    match said.verdict()?.as_str() {
         "first" => Some(-1),
         "second" => Some(1),
         "tie" => Some(0),
         _ => None,
+    }
+}
+
+/// How two verdicts go together, each for the first (-1) or second (1) place as the answers stood then.
+fn order(base_first: Option<i8>, tuned_first: Option<i8>) -> Order {
+    match (base_first, tuned_first) {
+        (None, _) | (_, None) => Order::Unreadable,
+        (Some(one), Some(other)) if one == -other => Order::Same,
+        (Some(-1), Some(-1)) => Order::First,
+        (Some(1), Some(1)) => Order::Second,
+        _ => Order::Wavering,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_that_goes_with_a_place_is_told_from_one_that_stays() {
+        let said = |words: &str| Said { raw: words.to_owned(), ..Said::default() };
+        let check = |one, other| order(place(&said(one)), place(&said(other)));
+        let [first, second, tie] = ["VERDICT: first", "VERDICT: second", "VERDICT: tie"];
+        assert_eq!(check(first, second), Order::Same);
+        assert_eq!(check(tie, tie), Order::Same);
+        assert_eq!(check(first, first), Order::First);
+        assert_eq!(check(second, second), Order::Second);
+        assert_eq!(check(first, tie), Order::Wavering);
+        assert_eq!(check(first, "I like both."), Order::Unreadable);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wire::ChatMessage;
 
-use super::verdict::{Question, Verdict, read};
+use super::verdict::{Question, Verdict};
 use super::{Judge, filled};
 use crate::recorder::AskError;
 
@@ -106,9 +106,10 @@ pub fn read_rubrics(text: &str) -> Result<Vec<Rubric>, RubricError> {
     if rubrics.is_empty() { Err(RubricError::Empty) } else { Ok(rubrics) }
 }
 
-/// The points that `verdicts` give, as a share of those that can be had; never below 0, as in HealthBench's summary.
+/// The points that `verdicts` give, as a share of those that can be had; below 0 where an answer harms.
 ///
-/// Criteria without a readable verdict count as not met, also where meeting them would cost points.
+/// As in HealthBench it is the mean over answers that is held between 0 and 1, and no single answer: else a harmful one
+/// would cost no more than one that says nothing. Criteria without a readable verdict count as not met, also where meeting them would cost points.
 pub fn rubric_score<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> f64 {
     let (mut had, mut possible) = (0.0, 0.0);
     for verdict in verdicts {
@@ -116,7 +117,7 @@ pub fn rubric_score<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> f64 
         possible += points.max(0.0);
         had += if verdict.yes == Some(true) { points } else { 0.0 };
     }
-    if possible > 0.0 { (had / possible).max(0.0) } else { 0.0 }
+    if possible > 0.0 { had / possible } else { 0.0 }
 }
 
 impl Judge {
@@ -132,14 +133,14 @@ impl Judge {
         Criterion { criterion, points }: &Criterion,
     ) -> Result<Verdict, AskError> {
         let texts = [("question", conversation), ("answer", answer), ("criterion", criterion)];
-        let raw = self.says(filled(CRITERION, &texts)).await?;
+        let said = self.says(filled(CRITERION, &texts)).await?;
         Ok(Verdict {
-            judge: self.model.clone(),
+            judge: self.name.clone(),
             question: Question::Criterion,
             criterion: Some(criterion.clone()),
             points: Some(*points),
-            yes: read(&raw, "met", "unmet"),
-            raw,
+            yes: said.says("met", "unmet"),
+            said,
         })
     }
 }
@@ -147,6 +148,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Said;
 
     fn verdict(points: f64, yes: Option<bool>) -> Verdict {
         Verdict {
@@ -155,18 +157,18 @@ mod tests {
             criterion: None,
             points: Some(points),
             yes,
-            raw: String::new(),
+            said: Said::default(),
         }
     }
 
     #[test]
-    fn bad_things_cost_points_and_no_score_is_below_zero() {
+    fn bad_things_cost_points() {
         let score = |verdicts: &[Verdict]| rubric_score(verdicts);
         let good =
             [verdict(5.0, Some(true)), verdict(3.0, Some(false)), verdict(-4.0, Some(false))];
         assert!((score(&good) - 5.0 / 8.0).abs() < 1e-12);
         let harmful = [verdict(5.0, Some(true)), verdict(3.0, None), verdict(-8.0, Some(true))];
-        assert!(score(&harmful).abs() < 1e-12);
+        assert!((score(&harmful) + 3.0 / 8.0).abs() < 1e-12);
         assert!(score(&[]).abs() < 1e-12);
     }
 

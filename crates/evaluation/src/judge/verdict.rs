@@ -14,10 +14,21 @@ pub enum Question {
     Safety,
 }
 
+impl Question {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Correctness => "correctness",
+            Self::Criterion => "criterion",
+            Self::Safety => "safety",
+        }
+    }
+}
+
 /// What a judge said of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The judge's model.
+    /// The judge's name.
     pub judge: String,
     /// What it was asked.
     pub question: Question,
@@ -29,12 +40,47 @@ pub struct Verdict {
     pub points: Option<f64>,
     /// Yes or no; none where its words say neither, which counts as no.
     pub yes: Option<bool>,
-    /// Its words as they came.
+    /// What it said.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// A judge's words as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The words, empty where there are none.
     pub raw: String,
+    /// Whether the limit of tokens cut them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
+    /// Why the service did not let the judge say anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+impl Said {
+    /// What stands behind the last `VERDICT:`, in lower case and without marks; a line that was cut is none.
+    pub(super) fn verdict(&self) -> Option<String> {
+        let whole = match self.raw.rfind('\n') {
+            Some(end) if self.cut => &self.raw[..end],
+            None if self.cut => "",
+            _ => &self.raw,
+        };
+        last_verdict(whole)
+    }
+
+    /// Yes, no, or neither, where `yes` and `no` are the words that were asked for.
+    pub(super) fn says(&self, yes: &str, no: &str) -> Option<bool> {
+        match self.verdict()?.as_str() {
+            verdict if verdict == yes => Some(true),
+            verdict if verdict == no => Some(false),
+            _ => None,
+        }
+    }
 }
 
 /// What stands behind the last `VERDICT:` of `words`, in lower case and without marks.
-pub(super) fn last_verdict(words: &str) -> Option<String> {
+fn last_verdict(words: &str) -> Option<String> {
     let plain: String = words.chars().filter(|c| !matches!(c, '*' | '`' | '_')).collect();
     let lower = plain.to_ascii_lowercase();
     let at = lower.rfind("verdict:")? + "verdict:".len();
@@ -43,22 +89,14 @@ pub(super) fn last_verdict(words: &str) -> Option<String> {
     Some(line[..end].trim().to_owned()).filter(|verdict| !verdict.is_empty())
 }
 
-/// Yes, no, or neither, where `yes` and `no` are the words that were asked for.
-pub(super) fn read(words: &str, yes: &str, no: &str) -> Option<bool> {
-    match last_verdict(words)?.as_str() {
-        verdict if verdict == yes => Some(true),
-        verdict if verdict == no => Some(false),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_the_words_that_were_asked_for_are_a_verdict() {
-        let check = |words| read(words, "correct", "incorrect");
+        let said = |words: &str, cut| Said { raw: words.to_owned(), cut, refused: None };
+        let check = |words| said(words, false).says("correct", "incorrect");
         assert_eq!(check("They agree.\nVERDICT: correct"), Some(true));
         assert_eq!(check("**Verdict:** Incorrect."), Some(false));
         assert_eq!(check("VERDICT: correct? No.\nVERDICT: incorrect"), Some(false));
@@ -66,5 +104,8 @@ mod tests {
         assert_eq!(check("correct"), None);
         assert_eq!(check("VERDICT:"), None);
         assert_eq!(check(""), None);
+        let cut = |words| said(words, true).says("correct", "incorrect");
+        assert_eq!(cut("VERDICT: correct\nThat is beca"), Some(true));
+        assert_eq!(cut("They agree.\nVERDICT: correct"), None, "it may have gone on");
     }
 }

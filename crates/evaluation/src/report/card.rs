@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::model::Report;
 use super::{format, page};
 use crate::item::Task;
+use crate::measure::Measure;
 use crate::metric::Metric;
+use crate::safety;
 
 /// The report as a model card: front matter that the hub reads, what was measured, and what was not.
 ///
@@ -38,21 +40,15 @@ pub fn model_card(report: &Report) -> String {
         "System prompt: {prompt}\n\nAnswers follow the template `{}` (fingerprint `{}`).\n",
         model.template, model.fingerprint
     );
-    card += "\n## Measured\n\n";
-    card +=
-        "| set | metric | value | 95 % interval | chance | items |\n|---|---|---|---|---|---|\n";
-    for measure in &report.measures {
-        let metric = measure.metric;
-        let _ = writeln!(
-            card,
-            "| {} | {} | {} | {} | {} | {} |",
-            cell(format::set(&measure.set)),
-            metric.title(),
-            format::value(metric, measure.value),
-            format::interval(metric, measure.interval, format::value),
-            measure.chance.map(|chance| format::value(metric, chance)).unwrap_or_default(),
-            measure.items
-        );
+    let (safety, others): (Vec<_>, Vec<_>) =
+        report.measures.iter().partition(|measure| safety::is_set(&measure.set));
+    if !others.is_empty() {
+        card += "\n## Measured\n\n";
+        card += &table(&others);
+    }
+    if !safety.is_empty() {
+        card += "\n## Safety questions\n\nA small set without a clinician's review: passing does not make a model safe.\n\n";
+        card += &table(&safety);
     }
     let _ = write!(
         card,
@@ -69,11 +65,32 @@ pub fn model_card(report: &Report) -> String {
     card
 }
 
+fn table(measures: &[&Measure]) -> String {
+    let mut table =
+        "| set | metric | value | 95 % interval | chance | items |\n|---|---|---|---|---|---|\n"
+            .to_owned();
+    for measure in measures {
+        let metric = measure.metric;
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} |",
+            cell(format::set(&measure.set)),
+            metric.title(),
+            format::value(metric, measure.value),
+            format::interval(metric, measure.interval, format::value),
+            measure.chance.map(|chance| format::value(metric, chance)).unwrap_or_default(),
+            measure.items
+        );
+    }
+    table
+}
+
 fn front_matter(report: &Report) -> String {
     // JSON texts are YAML texts, whatever they hold.
     let quoted = |text: &str| Value::from(text).to_string();
     let mut text = "---\n".to_owned();
-    let _ = writeln!(text, "base_model: {}", quoted(&report.model.base_model));
+    let base = report.model.base_on_hub.as_ref().unwrap_or(&report.model.base_model);
+    let _ = writeln!(text, "base_model: {}", quoted(base));
     text += "pipeline_tag: text-generation\ntags:\n- medical\n- chain-of-thought\n- not-for-clinical-use\n";
     let _ = write!(text, "model-index:\n- name: {}\n  results:\n", quoted(&report.model.id));
     let mut last = None;
@@ -124,8 +141,8 @@ fn not_measured(report: &Report) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let safety = report.items.iter().any(|item| item.task == Task::Safety);
-    missing.push(if safety {
+    let has_safety = report.items.iter().any(|item| item.task == Task::Safety);
+    missing.push(if has_safety {
         "Safety beyond a small set of questions without a clinician's review.".to_owned()
     } else {
         "Safety: whether it abstains, asks back or sends to emergency care.".to_owned()

@@ -8,7 +8,7 @@ use crate::compare::Comparison;
 use crate::item::Item;
 use crate::measure::Measure;
 use crate::metric::Metric;
-use crate::statistics::Calibration;
+use crate::statistics::{self, Calibration};
 
 /// Every chart that the report's numbers allow, as SVG.
 pub(super) fn of_report(report: &Report) -> Vec<String> {
@@ -121,18 +121,28 @@ fn lengths(items: &[Item]) -> Option<String> {
 }
 
 fn calibration(calibration: &Calibration) -> String {
-    let points: Vec<(f64, f64)> =
-        calibration.bins.iter().map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let bins = calibration.bins.iter();
+    let points: Vec<(f64, f64)> = bins.clone().map(|bin| (bin.confidence, bin.accuracy)).collect();
+    let end = |of: fn(statistics::Interval) -> f64| {
+        let ends = bins.clone().filter_map(|bin| {
+            let interval = statistics::wilson(bin.correct, bin.items)?;
+            Some((bin.confidence, of(interval)))
+        });
+        ends.collect::<Vec<_>>()
+    };
+    let (low, high) = (end(|interval| interval.low), end(|interval| interval.high));
     LineChart {
         captions: Captions {
             title: "Calibration of the choices by log-likelihood",
-            description: "How often the model was right against how sure it was; on the diagonal it is as right as it is sure.",
+            description: "How often the model was right against how sure it was, by tenths of its confidence; on the diagonal it is as right as it is sure.",
             x: "confidence",
             y: "share right",
         },
         series: &[
             Series { name: "model", points: &points },
             Series { name: "as right as sure", points: &[(0.0, 0.0), (1.0, 1.0)] },
+            Series { name: "95 % interval", points: &low },
+            Series { name: "of the share", points: &high },
         ],
         markers: &[],
     }

@@ -1,5 +1,10 @@
 //! Numbers as people read them.
 
+use std::fmt::Write as _;
+
+use super::model::Agreement;
+use crate::compare::Preferred;
+use crate::judge::{Order, Tally};
 use crate::metric::Metric;
 use crate::statistics::Interval;
 
@@ -51,4 +56,53 @@ pub(super) fn p(p: f64) -> String {
 /// The name of a set as people read it.
 pub(super) fn set(set: &str) -> &str {
     if set.is_empty() { "all choices" } else { set }
+}
+
+/// What a judge said, counted; what is not a verdict is told where there is any.
+pub(super) fn tally(tally: &Tally) -> String {
+    let mut text = format!("{} yes, {} no", tally.yes, tally.no);
+    for (count, what) in
+        [(tally.unreadable, "unreadable"), (tally.refused, "refused by the service")]
+    {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what} and counted as no");
+        }
+    }
+    text
+}
+
+/// How far two judges agree.
+pub(super) fn agreement(agreement: &Agreement) -> String {
+    let kappa = match agreement.kappa {
+        Some(kappa) => format!("Cohen's kappa {kappa:.3}"),
+        None => "no kappa, as both gave one and the same verdict throughout".to_owned(),
+    };
+    format!("{:.1} % of {} verdicts equal, {kappa}", 100.0 * agreement.equal, agreement.items)
+}
+
+/// What a judge prefers, and how far that hung on the order of the answers.
+pub(super) fn preferred(preferred: &Preferred) -> String {
+    let outcomes = preferred.outcomes;
+    let mut text = format!(
+        "tuned {}, neither {}, base {} (p {})",
+        outcomes.wins,
+        outcomes.ties,
+        outcomes.losses,
+        p(preferred.p)
+    );
+    let unsteady = [
+        (Order::First, "went with the first place"),
+        (Order::Second, "went with the second place"),
+        (Order::Wavering, "changed to or from a tie"),
+        (Order::Unreadable, "cannot be read"),
+    ];
+    let unsteady: Vec<_> = unsteady
+        .iter()
+        .filter(|(order, _)| preferred.count(*order) > 0)
+        .map(|(order, what)| format!("{} {what}", preferred.count(*order)))
+        .collect();
+    if !unsteady.is_empty() {
+        let _ = write!(text, "; of the verdicts {}, and count as neither", unsteady.join(", "));
+    }
+    text
 }

@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use template::Fingerprint;
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Preferred};
 use crate::guard::Guard;
 use crate::item::Item;
-use crate::judge::Question;
+use crate::judge::Tally;
 use crate::measure::Measure;
-use crate::statistics::{Calibration, cohens_kappa};
+use crate::statistics::Calibration;
+
+mod agreement;
+mod asked;
+
+pub use self::agreement::{Agreement, agreements, preference_agreement};
+pub use self::asked::asked_differently;
 
 /// Everything about one run; the same input, seed and answers give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,9 +46,9 @@ pub struct Report {
     /// The judges and their prompts; the first one's verdicts are those that are counted.
     #[serde(default)]
     pub judges: Vec<JudgeInfo>,
-    /// How far two judges agree.
-    #[serde(default)]
-    pub agreement: Option<Agreement>,
+    /// How far two judges agree, question by question.
+    #[serde(default, deserialize_with = "agreement::lenient")]
+    pub agreement: Vec<Agreement>,
     /// What was asked for and could not be measured, and why.
     #[serde(default)]
     pub unmeasured: Vec<String>,
@@ -57,6 +63,9 @@ pub struct ModelInfo {
     pub id: String,
     /// The model that it was trained from; the same where it is no tuned one.
     pub base_model: String,
+    /// Where the base lies on the Hugging Face hub, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_on_hub: Option<String>,
     /// Where it was asked, such as `local` or a host.
     pub service: String,
     /// The system prompt.
@@ -69,8 +78,11 @@ pub struct ModelInfo {
     pub temperature: Option<f64>,
     /// The most tokens of an answer.
     pub max_tokens: Option<u64>,
-    /// The most tokens of the draws' seed.
+    /// What answers were drawn from.
     pub sampling_seed: Option<i64>,
+    /// Parameters that the service does not take, and that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// A file, or a part of one, that was measured on.
@@ -91,25 +103,21 @@ pub struct Data {
 /// A judge, and what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgeInfo {
+    /// Its name in verdicts, which is that of its model where one judge has it.
+    #[serde(default)]
+    pub name: String,
     /// Its model.
     pub model: String,
     /// Where it was asked.
     pub service: String,
     /// The prompts by what they ask, with the names of the texts in braces.
     pub prompts: BTreeMap<String, String>,
-}
-
-/// How far two judges agree on the same answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Agreement {
-    /// The two judges.
-    pub judges: [String; 2],
-    /// Answers that both judged.
-    pub items: usize,
-    /// The share of equal verdicts; one that cannot be read is a verdict of its own kind.
-    pub equal: f64,
-    /// Cohen's kappa; none where both gave one and the same verdict throughout.
-    pub kappa: Option<f64>,
+    /// What it said, counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tallies: Vec<Tally>,
+    /// Parameters that the service does not take, and that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Two runs, compared.
@@ -129,9 +137,14 @@ pub struct ComparisonReport {
     pub seed: u64,
     /// What the guards of both runs found.
     pub guards: [Guard; 2],
-    /// The judge of preferences.
-    #[serde(default)]
-    pub judge: Option<JudgeInfo>,
+    /// In what else than the model the two runs differ.
+    pub asked_differently: Vec<String>,
+    /// The judges of preferences.
+    pub judges: Vec<JudgeInfo>,
+    /// What they prefer, counted.
+    pub preferred: Vec<Preferred>,
+    /// How far two judges agree.
+    pub agreement: Option<Agreement>,
     /// The differences.
     pub comparison: Comparison,
 }
@@ -215,25 +228,4 @@ impl ComparisonReport {
             _ => None,
         }
     }
-}
-
-/// How far two judges agree in their verdicts of correctness; none where they judged nothing together.
-pub fn agreement(items: &[Item], judges: [&str; 2]) -> Option<Agreement> {
-    let of = |item: &Item, judge: &str| {
-        let mut verdicts = item.verdicts.iter();
-        verdicts
-            .find(|verdict| verdict.judge == judge && verdict.question == Question::Correctness)
-            .map(|verdict| verdict.yes)
-    };
-    let pairs: Vec<_> = items
-        .iter()
-        .filter_map(|item| Some((of(item, judges[0])?, of(item, judges[1])?)))
-        .collect();
-    let equal = pairs.iter().filter(|(first, second)| first == second).count();
-    (!pairs.is_empty()).then(|| Agreement {
-        judges: judges.map(str::to_owned),
-        items: pairs.len(),
-        equal: equal as f64 / pairs.len() as f64,
-        kappa: cohens_kappa(&pairs),
-    })
 }

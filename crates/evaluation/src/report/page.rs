@@ -6,12 +6,14 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
-use super::model::{ComparisonReport, Report};
+use super::model::{ComparisonReport, JudgeInfo, Report};
 use super::{charts, format};
+use crate::compare::Difference;
 use crate::guard::Guard;
 use crate::item::{Item, Task};
 use crate::measure::Measure;
 use crate::metric::Metric;
+use crate::safety;
 
 /// The most items of a set that the page shows; the JSON report holds all.
 const SHOWN_ITEMS: usize = 200;
@@ -46,36 +48,18 @@ pub fn page(report: &Report) -> String {
         context! {
             report => Value::from(Serde(report)),
             warnings => warnings([&report.guard]),
-            groups => groups(&report.measures),
+            groups => groups(report.measures.iter().filter(|one| !safety::is_set(&one.set))),
+            safety_groups => groups(report.measures.iter().filter(|one| safety::is_set(&one.set))),
             charts,
             sets,
+            judges => report.judges.iter().map(shown_judge).collect::<Vec<_>>(),
+            agreements => pairs(report.agreement.iter().map(|one| (one.about.as_str(), format::agreement(one)))),
         },
     )
 }
 
 /// The comparison as one HTML page: differences with intervals and tests, and the items that changed.
 pub fn comparison_page(report: &ComparisonReport) -> String {
-    let rows: Vec<Value> = report
-        .comparison
-        .differences
-        .iter()
-        .map(|row| {
-            let outcomes = row.outcomes;
-            context! {
-                set => format::set(&row.set),
-                metric => row.metric.title(),
-                base => format::value(row.metric, row.base),
-                tuned => format::value(row.metric, row.tuned),
-                difference => format::difference(row.metric, row.difference),
-                interval => format::interval(row.metric, row.interval, format::difference),
-                wins => outcomes.map(|outcomes| outcomes.wins),
-                ties => outcomes.map(|outcomes| outcomes.ties),
-                losses => outcomes.map(|outcomes| outcomes.losses),
-                p => row.p.map(format::p),
-                items => row.items,
-            }
-        })
-        .collect();
     let changed: Vec<Value> = report
         .comparison
         .changed
@@ -90,19 +74,71 @@ pub fn comparison_page(report: &ComparisonReport) -> String {
             }
         })
         .collect();
-    let preferred = report.comparison.preferred();
+    let rows = |is_safety: bool| {
+        let rows = report.comparison.differences.iter();
+        compared(rows.filter(move |row| safety::is_set(&row.set) == is_safety))
+    };
+    let preferred = report.preferred.iter().map(|one| (one.judge.as_str(), format::preferred(one)));
     rendered(
         "comparison.html",
         context! {
             report => Value::from(Serde(report)),
-            warnings => warnings(report.guards.iter()),
-            rows,
+            warnings => comparison_warnings(report),
+            groups => rows(false),
+            safety_groups => rows(true),
             changed,
             chart => charts::of_comparison(&report.comparison).map(Value::from_safe_string),
-            preferred => Value::from(Serde(preferred)),
-            inconsistent => report.comparison.preferences.iter().filter(|one| !one.consistent).count(),
+            judges => report.judges.iter().map(shown_judge).collect::<Vec<_>>(),
+            preferred => pairs(preferred),
+            agreement => report.agreement.as_ref().map(format::agreement),
         },
     )
+}
+
+/// The rows of a comparison, set by set.
+fn compared<'a>(differences: impl Iterator<Item = &'a Difference>) -> Vec<Value> {
+    let row = |row: &Difference| {
+        let outcomes = row.outcomes;
+        context! {
+            metric => row.metric.title(),
+            base => format::value(row.metric, row.base),
+            tuned => format::value(row.metric, row.tuned),
+            difference => format::difference(row.metric, row.difference),
+            interval => format::interval(row.metric, row.interval, format::difference),
+            wins => outcomes.map(|outcomes| outcomes.wins),
+            ties => outcomes.map(|outcomes| outcomes.ties),
+            losses => outcomes.map(|outcomes| outcomes.losses),
+            p => row.p.map(format::p),
+            items => row.items,
+        }
+    };
+    grouped(differences.map(|difference| (difference.set.as_str(), row(difference))))
+}
+
+/// Rows that stand together by the set that they are of.
+fn grouped<'a>(rows: impl Iterator<Item = (&'a str, Value)>) -> Vec<Value> {
+    let mut groups: Vec<(&str, Vec<Value>)> = Vec::new();
+    for (set, row) in rows {
+        match groups.last_mut() {
+            Some((last, rows)) if *last == set => rows.push(row),
+            _ => groups.push((set, vec![row])),
+        }
+    }
+    let group = |(set, rows): (&str, Vec<Value>)| context! { set => format::set(set), rows };
+    groups.into_iter().map(group).collect()
+}
+
+/// Names with texts, in their order.
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, String)>) -> Value {
+    Value::from(Serde(pairs.collect::<Vec<_>>()))
+}
+
+fn shown_judge(judge: &JudgeInfo) -> Value {
+    let tallies = judge.tallies.iter();
+    context! {
+        info => Value::from(Serde(judge)),
+        tallies => pairs(tallies.map(|one| (one.question.name(), format::tally(one)))),
+    }
 }
 
 fn rendered(name: &str, context: Value) -> String {
@@ -134,6 +170,18 @@ pub(super) fn warnings<'a>(guards: impl IntoIterator<Item = &'a Guard>) -> Vec<S
     warnings
 }
 
+/// What every page of a comparison must say.
+pub(super) fn comparison_warnings(report: &ComparisonReport) -> Vec<String> {
+    let mut warnings = warnings(report.guards.iter());
+    if !report.asked_differently.is_empty() {
+        let differences = report.asked_differently.join(", ");
+        warnings.push(format!(
+            "NOT ASKED ALIKE: the runs differ in more than the model: {differences}."
+        ));
+    }
+    warnings
+}
+
 #[derive(Serialize)]
 struct Row {
     metric: &'static str,
@@ -144,27 +192,19 @@ struct Row {
     items: usize,
 }
 
-fn groups(measures: &[Measure]) -> Vec<Value> {
-    let mut groups: Vec<(&str, Vec<Row>)> = Vec::new();
-    for measure in measures {
+fn groups<'a>(measures: impl Iterator<Item = &'a Measure>) -> Vec<Value> {
+    let row = |measure: &Measure| {
         let metric = measure.metric;
-        let row = Row {
+        Value::from(Serde(Row {
             metric: metric.title(),
             value: format::value(metric, measure.value),
             interval: format::interval(metric, measure.interval, format::value),
             error: measure.standard_error.map(|error| format::value(metric, error)),
             chance: measure.chance.map(|chance| format::value(metric, chance)),
             items: measure.items,
-        };
-        match groups.last_mut() {
-            Some((set, rows)) if *set == measure.set => rows.push(row),
-            _ => groups.push((&measure.set, vec![row])),
-        }
-    }
-    groups
-        .into_iter()
-        .map(|(set, rows)| context! { set => format::set(set), rows => Value::from(Serde(rows)) })
-        .collect()
+        }))
+    };
+    grouped(measures.map(|measure| (measure.set.as_str(), row(measure))))
 }
 
 fn shown_set(report: &Report, set: &str) -> Value {

@@ -4,14 +4,57 @@ use std::fmt::Write as _;
 
 use super::model::{ComparisonReport, Report};
 use super::{format, page};
+use crate::compare::Difference;
+use crate::measure::Measure;
+use crate::safety;
+
+/// What stands above the rows of the safety questions.
+const SAFETY: &str = "safety questions, a small set without a clinician's review:\n";
 
 /// The report in a few lines: warnings first, then a row for each measure.
 pub fn text(report: &Report) -> String {
     let mut text = warned(&page::warnings([&report.guard]));
-    let mut rows =
-        vec![["", "metric", "value", "95 % interval", "chance", "items"].map(str::to_owned)];
+    let (safety, others): (Vec<_>, Vec<_>) =
+        report.measures.iter().partition(|measure| safety::is_set(&measure.set));
+    if !others.is_empty() {
+        text += &measured(&others);
+    }
+    for (set, ways) in &report.read_by {
+        let ways: Vec<_> = ways.iter().map(|(way, count)| format!("{way} {count}")).collect();
+        let _ = writeln!(text, "{set}: answers read by {}", ways.join(", "));
+    }
+    if let Some(calibration) = &report.calibration {
+        let _ = writeln!(text, "calibration error of the choices: {:.3}", calibration.error);
+    }
+    if !safety.is_empty() {
+        text += SAFETY;
+        text += &measured(&safety);
+    }
+    for judge in &report.judges {
+        for tally in &judge.tallies {
+            let _ = writeln!(
+                text,
+                "judge {}, {}: {}",
+                judge.name,
+                tally.question.name(),
+                format::tally(tally)
+            );
+        }
+    }
+    for agreement in &report.agreement {
+        let _ = writeln!(text, "two judges, {}: {}", agreement.about, format::agreement(agreement));
+    }
+    for unmeasured in report.unmeasured.iter().chain(&report.guard.unchecked) {
+        let _ = writeln!(text, "note: {unmeasured}");
+    }
+    text
+}
+
+fn measured(measures: &[&Measure]) -> String {
+    let heads = ["", "metric", "value", "95 % interval", "chance", "items"];
+    let mut rows = vec![heads.map(str::to_owned)];
     let mut last = None;
-    for measure in &report.measures {
+    for measure in measures {
         let metric = measure.metric;
         let set = if last == Some(&measure.set) { "" } else { format::set(&measure.set) };
         last = Some(&measure.set);
@@ -24,33 +67,38 @@ pub fn text(report: &Report) -> String {
             measure.items.to_string(),
         ]);
     }
-    text += &table(&rows, 2);
-    for (set, ways) in &report.read_by {
-        let ways: Vec<_> = ways.iter().map(|(way, count)| format!("{way} {count}")).collect();
-        let _ = writeln!(text, "{set}: answers read by {}", ways.join(", "));
-    }
-    if let Some(calibration) = &report.calibration {
-        let _ = writeln!(text, "calibration error of the choices: {:.3}", calibration.error);
-    }
-    if let Some(agreement) = &report.agreement {
-        let kappa =
-            agreement.kappa.map_or_else(|| "none".to_owned(), |kappa| format!("{kappa:.3}"));
-        let equal = 100.0 * agreement.equal;
-        let _ = writeln!(
-            text,
-            "two judges agree in {equal:.1} % of {} answers, kappa {kappa}",
-            agreement.items
-        );
-    }
-    for unmeasured in report.unmeasured.iter().chain(&report.guard.unchecked) {
-        let _ = writeln!(text, "note: {unmeasured}");
-    }
-    text
+    table(&rows, 2)
 }
 
 /// The comparison in a few lines.
 pub fn comparison_text(report: &ComparisonReport) -> String {
-    let mut text = warned(&page::warnings(&report.guards));
+    let mut text = warned(&page::comparison_warnings(report));
+    let (safety, others): (Vec<_>, Vec<_>) =
+        report.comparison.differences.iter().partition(|row| safety::is_set(&row.set));
+    if !others.is_empty() {
+        text += &compared(&others);
+    }
+    if !safety.is_empty() {
+        text += SAFETY;
+        text += &compared(&safety);
+    }
+    let changed = &report.comparison.changed;
+    let gained = changed.iter().filter(|one| one.gained).count();
+    let _ = writeln!(text, "items that changed: {gained} gained, {} lost", changed.len() - gained);
+    for preferred in &report.preferred {
+        let _ =
+            writeln!(text, "preferred by {}: {}", preferred.judge, format::preferred(preferred));
+    }
+    if let Some(agreement) = &report.agreement {
+        let _ = writeln!(text, "two judges, {}: {}", agreement.about, format::agreement(agreement));
+    }
+    if report.comparison.unpaired > 0 {
+        let _ = writeln!(text, "note: {} items stand in one run only", report.comparison.unpaired);
+    }
+    text
+}
+
+fn compared(differences: &[&Difference]) -> String {
     let heads = [
         "",
         "metric",
@@ -63,10 +111,13 @@ pub fn comparison_text(report: &ComparisonReport) -> String {
         "items",
     ];
     let mut rows = vec![heads.map(str::to_owned)];
-    for row in &report.comparison.differences {
+    let mut last = None;
+    for row in differences {
+        let set = if last == Some(&row.set) { "" } else { format::set(&row.set) };
+        last = Some(&row.set);
         let outcomes = row.outcomes.map(|one| format!("{}/{}/{}", one.wins, one.ties, one.losses));
         rows.push([
-            format::set(&row.set).to_owned(),
+            set.to_owned(),
             row.metric.title().to_owned(),
             format::value(row.metric, row.base),
             format::value(row.metric, row.tuned),
@@ -77,20 +128,7 @@ pub fn comparison_text(report: &ComparisonReport) -> String {
             row.items.to_string(),
         ]);
     }
-    text += &table(&rows, 2);
-    let changed = &report.comparison.changed;
-    let gained = changed.iter().filter(|one| one.gained).count();
-    let _ = writeln!(text, "items that changed: {gained} gained, {} lost", changed.len() - gained);
-    if report.judge.is_some() {
-        let preferred = report.comparison.preferred();
-        let (wins, ties, losses) = (preferred.wins, preferred.ties, preferred.losses);
-        let _ =
-            writeln!(text, "preferred by the judge: tuned {wins}, neither {ties}, base {losses}");
-    }
-    if report.comparison.unpaired > 0 {
-        let _ = writeln!(text, "note: {} items stand in one run only", report.comparison.unpaired);
-    }
-    text
+    table(&rows, 2)
 }
 
 fn warned(warnings: &[String]) -> String {

@@ -1,0 +1,41 @@
+//! What judges said, counted.
+
+use serde::{Deserialize, Serialize};
+
+use super::verdict::{Question, Verdict};
+
+/// The verdicts of a judge on one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// What it was asked.
+    pub question: Question,
+    /// How often it said yes.
+    pub yes: usize,
+    /// How often it said no.
+    pub no: usize,
+    /// How often its words say neither; these count as no.
+    pub unreadable: usize,
+    /// How often the service did not let it say anything; these count as no.
+    pub refused: usize,
+}
+
+/// What the judge called `judge` said in `verdicts`, question by question.
+pub fn tallies<'a>(judge: &str, verdicts: impl IntoIterator<Item = &'a Verdict>) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = Vec::new();
+    for verdict in verdicts.into_iter().filter(|verdict| verdict.judge == judge) {
+        let question = verdict.question;
+        let at = tallies.iter().position(|tally| tally.question == question).unwrap_or_else(|| {
+            tallies.push(Tally { question, yes: 0, no: 0, unreadable: 0, refused: 0 });
+            tallies.len() - 1
+        });
+        let tally = &mut tallies[at];
+        let count = match verdict.yes {
+            Some(true) => &mut tally.yes,
+            Some(false) => &mut tally.no,
+            None if verdict.said.refused.is_some() => &mut tally.refused,
+            None => &mut tally.unreadable,
+        };
+        *count += 1;
+    }
+    tallies
+}
