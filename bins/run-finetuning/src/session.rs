@@ -93,10 +93,10 @@ impl<'a> Session<'a> {
             look_up_model(&self.client, model, config.caution.today, terminal).await?;
         }
         let (mut all, count, mut failed) = (Vec::new(), tasks.len(), None);
-        for task in tasks {
+        for (index, task) in tasks.into_iter().enumerate() {
             let settings = settings(&task.recipe);
             if count > 1 {
-                writeln!(terminal.err, "sweep, {} of {count}: {settings}", all.len() + 1)?;
+                writeln!(terminal.err, "sweep, {} of {count}: {settings}", index + 1)?;
             }
             match self.one(task, settings, terminal).await {
                 Ok(done) => all.push(done),
