@@ -40,6 +40,13 @@ impl Counter {
         };
         let absent =
             || Self::StandIn { reason: format!("{model} is not on this machine yet"), known: true };
+        // It may as well be the name of a service's model.
+        if let Source::Hub(named) = &source
+            && !named.cached_in(models_dir).exists()
+        {
+            let reason = format!("no encoding is known for {model}, and it is not on this machine");
+            return Ok(Self::StandIn { reason, known: false });
+        }
         // Looking into a cache makes its folders, which a tool that never downloads has no use for.
         if matches!(source, Source::Known(_)) && !models_dir.is_dir() {
             return Ok(absent());

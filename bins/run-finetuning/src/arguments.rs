@@ -100,8 +100,8 @@ pub(crate) enum Method {
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// The model to start from, on this machine also a path [default: smollm2-135m-instruct on this machine, the
-    /// provider's at a service].
+    /// The model to start from, on this machine also a path or a name of the Hugging Face hub [default:
+    /// smollm2-135m-instruct on this machine, the provider's at a service].
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) base_model: Option<String>,
     /// Go on from a model that an earlier run made, with only those records that it was not trained on.

@@ -36,7 +36,7 @@ pub(crate) fn save(
         Place::Local { data_dir, base } => {
             saved.provider = Provider::Local;
             saved.data_dir = Some(beside(model_file, data_dir));
-            saved.base_model_path = base.path().map(|path| beside(model_file, path));
+            saved.base_model_path = base.path().map(|path| beside(model_file, &path));
         }
     }
     for file in &entry.files {

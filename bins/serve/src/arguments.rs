@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
     /// The key that clients must present [default: `MEDTUNE_TOKEN`, which other users of the machine cannot see]
     #[arg(long)]
     pub(crate) token: Option<String>,
-    /// The base model: a known name, a GGUF or safetensors file, or a folder
+    /// The base model: a known name, a GGUF or safetensors file, a folder, or a name of the Hugging Face hub, as
+    /// `owner/name` or `owner/name:FILE.gguf`
     #[arg(long, default_value = "smollm2-135m-instruct", value_name = "NAME|PATH")]
     pub(crate) base_model: String,
     /// Who trains: the engine in this process, or Hugging Face TRL as a program of its own

@@ -1,11 +1,13 @@
 //! The base model on this machine: found, or fetched once with its progress shown.
 
+use std::path::PathBuf;
+
 use cli::{Environment, Exit, Failure, ResultExt, Terminal};
 use engine::locate::{
-    self, HubSettings, HubToken, LocateError, Located, Options, Progress, Source,
+    self, HubError, HubSettings, HubToken, LocateError, Located, Options, Progress, Source,
 };
 
-/// A base model by a known name or a path, and where it may be looked for.
+/// A base model by a known name, a path or a name of the Hugging Face hub, and where it may be looked for.
 #[derive(Clone, Debug)]
 pub struct BaseModel {
     name: String,
@@ -20,7 +22,7 @@ impl BaseModel {
     ///
     /// # Errors
     ///
-    /// [`Exit::Usage`] when `name` is neither a known name nor a path.
+    /// [`Exit::Usage`] when `name` is neither a known name, nor a path, nor a name of the hub.
     pub fn new(name: &str, environment: &Environment) -> Result<Self, Failure> {
         let source = Source::parse(name).or_exit(Exit::Usage)?;
         let offline =
@@ -35,7 +37,7 @@ impl BaseModel {
         Ok(Self { name: name.to_owned(), source, options })
     }
 
-    /// What the user called it: a known name or a path.
+    /// What the user called it: a known name, a path or a name of the hub.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -45,10 +47,11 @@ impl BaseModel {
         server::BaseModel::named(&self.name, "", "").id
     }
 
-    /// Where the user said it is, if that is a path.
-    pub fn path(&self) -> Option<&std::path::Path> {
+    /// Where the user said it is, if that is a path, or where the cache keeps what the user named by its name on the hub.
+    pub fn path(&self) -> Option<PathBuf> {
         match &self.source {
-            Source::Path(path) => Some(path),
+            Source::Path(path) => Some(path.clone()),
+            Source::Hub(model) => Some(model.cached_in(&self.options.cache_dir)),
             _ => None,
         }
     }
@@ -81,6 +84,11 @@ fn failure(error: LocateError) -> Failure {
     match error {
         LocateError::Unknown { .. } => Failure::new(Exit::Usage, error),
         LocateError::File { .. } => Failure::new(Exit::Failed, error),
+        LocateError::Hub(HubError::Forbidden { .. }) => Failure::new(Exit::Service, error)
+            .hint("agree to its licence on the hub and set HF_TOKEN to a token that may read it"),
+        LocateError::Hub(HubError::Missing { .. }) => Failure::new(Exit::Service, error).hint(
+            "a path is looked for first and was not there; of a repository of GGUF files name one: OWNER/NAME:FILE.gguf",
+        ),
         _ => Failure::new(Exit::Service, error)
             .hint("with the model's file at hand, --base-model PATH needs no network"),
     }
@@ -95,6 +103,18 @@ mod tests {
         let failure = BaseModel::new("/nowhere/missing.gguf", &Environment::default()).unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage);
         assert!(format!("{:#}", failure.error()).contains("missing.gguf"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_model_of_the_hub_is_called_by_its_last_name_and_kept_in_the_cache() -> anyhow::Result<()> {
+        let environment = Environment::from_pairs([("MEDTUNE_CACHE_DIR", "/cache")]);
+        let find = |name| BaseModel::new(name, &environment).map_err(|_| anyhow::anyhow!("{name}"));
+        let model = find("HuggingFaceTB/SmolLM2-360M")?;
+        assert_eq!(model.id(), "smollm2-360m");
+        let path = model.path().unwrap_or_default();
+        assert_eq!(path, PathBuf::from("/cache/models/hub--HuggingFaceTB--SmolLM2-360M/main"));
+        assert_eq!(find("o/n:q4/Small.Q4_0.gguf")?.id(), "small.q4_0");
+        Ok(())
     }
 
     #[test]

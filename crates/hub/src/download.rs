@@ -22,6 +22,30 @@ pub struct Fetched {
     pub resumed: u64,
 }
 
+/// What the hub says of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in hexadecimal, which the hub tells of large files alone.
+    pub sha256: Option<String>,
+    /// The commit that it is of.
+    pub commit: String,
+}
+
+/// Asks the hub what `file` is, without receiving it.
+///
+/// # Errors
+///
+/// [`Error::Missing`], [`Error::Forbidden`], [`Error::Silent`] and [`Error::Hub`] by what the hub says.
+pub fn describe(file: &RemoteFile, settings: &Settings) -> Result<Described, Error> {
+    if settings.offline {
+        return Err(Error::Offline);
+    }
+    let (Pinned { bytes, sha256 }, commit) = known(file, settings)?;
+    Ok(Described { bytes, sha256: Some(sha256).filter(|hash| !hash.is_empty()), commit })
+}
+
 /// Brings `file` to the path `target`, and tells `progress` how many of how many bytes are here.
 ///
 /// The file appears there whole and checked, or not at all. What a broken download leaves stays beside it, with a hash in

@@ -23,7 +23,7 @@ mod head;
 mod transfer;
 mod download;
 
-pub use crate::download::{Fetched, fetch};
+pub use crate::download::{Described, Fetched, describe, fetch};
 pub use crate::error::Error;
 pub use crate::file::{Kind, Pinned, RemoteFile, Repository};
 pub use crate::settings::{Settings, Token};

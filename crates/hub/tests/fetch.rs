@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hub::{Error, Fetched, Pinned, RemoteFile, Repository, Settings, Token, fetch};
+use hub::{Error, Fetched, Pinned, RemoteFile, Repository, Settings, Token, describe, fetch};
 use server::{Hub, content};
 
 struct Place {
@@ -173,6 +173,20 @@ fn a_pinned_file_needs_no_word_of_the_hub() -> anyhow::Result<()> {
     assert!(matches!(error, Error::Mismatch { .. }), "{error}");
     file.pinned.as_mut().unwrap().sha256 = server::sha256(&content());
     fetch(&file, &place.target(), &place.settings(), &mut |_, _| {})?;
+    Ok(())
+}
+
+#[test]
+fn a_file_is_described_without_being_sent() -> anyhow::Result<()> {
+    let place = Place::new(Hub::new());
+    let described = describe(&Place::file(), &place.settings())?;
+    assert_eq!(described.bytes, content().len() as u64);
+    assert_eq!(described.sha256.as_deref(), Some(&*server::sha256(&content())));
+    assert_eq!((described.commit.as_str(), place.hub.sent()), (server::COMMIT, 0));
+    let missing = Repository::dataset("owner/records")?.file("data/none.json");
+    assert!(matches!(describe(&missing, &place.settings()), Err(Error::Missing { .. })));
+    let settings = Settings { offline: true, ..place.settings() };
+    assert!(matches!(describe(&Place::file(), &settings), Err(Error::Offline)));
     Ok(())
 }
 

@@ -15,6 +15,20 @@ pub(super) struct Digested {
     pub(super) sha256: String,
 }
 
+/// What a file must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Right<'a> {
+    pub(super) name: &'a str,
+    pub(super) bytes: u64,
+    pub(super) sha256: &'a str,
+}
+
+impl<'a> Right<'a> {
+    pub(super) fn pinned(file: &'a PinnedFile) -> Self {
+        Self { name: file.name, bytes: file.bytes, sha256: file.sha256 }
+    }
+}
+
 /// Copies at most `limit + 1` bytes and hashes them, so that what is too long is seen without reading all of it.
 pub(super) fn copy(
     from: &mut dyn Read,
@@ -46,8 +60,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Digested {
-    /// Whether this is the pinned file.
-    pub(super) fn check(&self, pinned: &PinnedFile) -> Result<(), LocateError> {
+    /// Whether this is the right file.
+    pub(super) fn check(&self, pinned: Right<'_>) -> Result<(), LocateError> {
         if self.sha256 == pinned.sha256 && self.bytes == pinned.bytes {
             return Ok(());
         }
@@ -61,8 +75,8 @@ impl Digested {
     }
 }
 
-/// Whether the file at `path` is the pinned one.
-pub(super) fn check_file(path: &Path, pinned: &PinnedFile) -> Result<(), LocateError> {
+/// Whether the file at `path` is the right one.
+pub(super) fn check_file(path: &Path, pinned: Right<'_>) -> Result<(), LocateError> {
     let file = |error| LocateError::file(path)(error);
     let mut opened = File::open(path).map_err(file)?;
     copy(&mut opened, &mut io::sink(), pinned.bytes, &mut |_| {}).map_err(file)?.check(pinned)
@@ -83,13 +97,22 @@ pub(super) fn of_model(path: &Path) -> Result<String, LocateError> {
         }
     }
     weights.sort();
-    if let [single] = weights.as_slice() {
-        return of_model(single);
+    let named = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, of_model(&path)?))
+    };
+    Ok(of_weights(weights.into_iter().map(named).collect::<Result<Vec<_>, LocateError>>()?))
+}
+
+/// The SHA-256 of a model's weights, from the names and hashes of their files in the names' order.
+pub(super) fn of_weights(files: impl IntoIterator<Item = (String, String)>) -> String {
+    let files: Vec<(String, String)> = files.into_iter().collect();
+    if let [(_, single)] = files.as_slice() {
+        return single.clone();
     }
     let mut hash = Sha256::new();
-    for path in weights {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        hash.update(format!("{name} {}\n", of_model(&path)?));
+    for (name, sha256) in files {
+        hash.update(format!("{name} {sha256}\n"));
     }
-    Ok(hex(&hash.finalize()))
+    hex(&hash.finalize())
 }

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocateError {
-    /// The name is none of the known models' and no path.
-    #[error("`{name}` is neither a path nor a known model ({})", known.join(", "))]
+    /// The name is none of the known models', no path and no name of the hub.
+    #[error(
+        "`{name}` is neither a path, nor a known model ({}), nor `owner/name` or `owner/name:FILE.gguf` of the hub",
+        known.join(", ")
+    )]
     Unknown {
         /// What was named.
         name: String,
@@ -26,6 +29,22 @@ pub enum LocateError {
     /// The hub may not be asked, did not answer, or sent something else.
     #[error(transparent)]
     Hub(#[from] hub::Error),
+    /// What the hub has under this name is no model that can be used.
+    #[error("`{repository}` on the hub is no model that can be used: {reason}")]
+    Repository {
+        /// The repository.
+        repository: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The note beside a model that was fetched cannot be read.
+    #[error("{} cannot be read: {reason}", path.display())]
+    Note {
+        /// The note.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A fetched file is not the one that it should be.
     #[error(
         "{name} has SHA-256 {found} with {found_bytes} bytes, where {expected} with {expected_bytes} is right"

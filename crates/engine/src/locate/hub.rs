@@ -4,6 +4,7 @@ use hub::{Pinned, RemoteFile, Repository};
 
 use super::cache::Cache;
 use super::error::LocateError;
+use super::shelf::Shelf;
 use super::{Found, HubSettings, Located, Progress};
 use crate::models::{HubFiles, PinnedFile};
 
@@ -32,7 +33,7 @@ pub(super) fn fetch(
         hub::fetch(&remote, &folder.join(file.name), settings, &mut heard)?;
         before += file.bytes;
     }
-    Cache::place(&folder, &cache.hub_folder())?;
+    Shelf::place(&folder, &cache.hub_folder())?;
     Ok(cache.hub(Found::Hub))
 }
 

