@@ -14,7 +14,7 @@ use crate::parallel;
 const ROWS: usize = 256;
 
 /// Queries of a prompt that are worked off together: a multiple of the register tile's rows.
-const QUERIES: usize = 48;
+pub(crate) const QUERIES: usize = 48;
 
 /// One block's keys or values.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,26 @@ impl Cache {
     /// Tokens in the cache.
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
+    }
+
+    /// A cache of the first `tokens` tokens alone, with no room for more.
+    pub(crate) fn beginning(&self, tokens: usize) -> Self {
+        assert!(tokens <= self.tokens, "a cache begins with its own tokens");
+        let (size, stride) = (tokens * self.head_dim, self.capacity * self.head_dim);
+        let beginning = |rows: &Rows| {
+            let mut copy = Buffer::zeros(self.kv_heads * size);
+            for (head, copy) in copy.chunks_exact_mut(size.max(1)).enumerate() {
+                copy.copy_from_slice(&rows.0[head * stride..][..size]);
+            }
+            Rows(copy)
+        };
+        let blocks = self.blocks.iter().map(|block| block.each_ref().map(beginning)).collect();
+        Self { blocks, capacity: tokens, tokens, ..*self }
+    }
+
+    /// Bytes held.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.blocks.iter().flatten().map(|rows| rows.0.size_bytes()).sum()
     }
 
     /// Makes room for `more` tokens after those that are here.
@@ -186,7 +206,7 @@ impl Kernel for Query<'_> {
         clippy::inline_always,
         reason = "vector code must be compiled with its caller's instruction set"
     )]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         let size = self.q.len();
         let scale = 1.0 / (size as f32).sqrt();
         let mut largest = f32::NEG_INFINITY;
@@ -207,19 +227,51 @@ impl Kernel for Query<'_> {
                 sum += *score;
             }
         }
-        self.out.fill(0.0);
         let inverse = 1.0 / sum;
+        let mut at = 0;
+        while at < size {
+            at += match (size - at) / S::LANES {
+                0 => self.weigh_part(simd, inverse, at),
+                1 => self.weigh::<S, 1>(simd, inverse, at),
+                2 | 3 => self.weigh::<S, 2>(simd, inverse, at),
+                _ => self.weigh::<S, 4>(simd, inverse, at),
+            };
+        }
+    }
+}
+
+impl Query<'_> {
+    /// `NV` vectors of the output from channel `at` on, which stay in the registers; yields how many channels they are.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn weigh<S: Simd, const NV: usize>(&mut self, simd: S, inverse: f32, at: usize) -> usize {
+        let size = self.q.len();
+        let mut sums = [simd.splat(0.0); NV];
         for (score, value) in self.scores.iter().zip(self.values.chunks_exact(size)) {
             let weight = simd.splat(*score * inverse);
-            for (out, value) in self.out.chunks_mut(S::LANES).zip(value.chunks(S::LANES)) {
-                if out.len() == S::LANES {
-                    simd.store(out, simd.mul_add(weight, simd.load(value), simd.load(out)));
-                } else {
-                    let sum =
-                        simd.mul_add(weight, simd.load_part(value, 0.0), simd.load_part(out, 0.0));
-                    simd.store_part(out, sum);
-                }
+            let value = &value[at..at + NV * S::LANES];
+            for (sum, value) in sums.iter_mut().zip(value.chunks_exact(S::LANES)) {
+                *sum = simd.mul_add(weight, simd.load(value), *sum);
             }
         }
+        let out = &mut self.out[at..at + NV * S::LANES];
+        for (sum, out) in sums.into_iter().zip(out.chunks_exact_mut(S::LANES)) {
+            simd.store(out, sum);
+        }
+        NV * S::LANES
+    }
+
+    /// The last channels, where they fill no vector.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn weigh_part<S: Simd>(&mut self, simd: S, inverse: f32, at: usize) -> usize {
+        let size = self.q.len();
+        let mut sum = simd.splat(0.0);
+        for (score, value) in self.scores.iter().zip(self.values.chunks_exact(size)) {
+            let weight = simd.splat(*score * inverse);
+            sum = simd.mul_add(weight, simd.load_part(&value[at..], 0.0), sum);
+        }
+        simd.store_part(&mut self.out[at..], sum);
+        size - at
     }
 }

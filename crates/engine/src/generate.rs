@@ -1,6 +1,7 @@
 //! Answers: tokens chosen one after the other until an end, for one sequence or for many side by side.
 
 mod answer;
+mod remembered;
 mod batch;
 mod stop;
 

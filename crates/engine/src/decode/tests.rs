@@ -2,13 +2,25 @@ use std::path::Path;
 
 use super::*;
 use crate::config::ModelConfig;
-use crate::kernels::Isa;
+use crate::kernels::{Compute, Isa};
 use crate::lora::LoraConfig;
 use crate::model::LoadOptions;
 
+const TYPES: [Compute; 2] = [Compute::F32, Compute::Bf16];
+
 fn tiny(isa: Isa) -> anyhow::Result<Model> {
+    tiny_in(Compute::F32, isa)
+}
+
+/// Its weights are not quantised, so that it answers in the type too.
+fn tiny_in(compute: Compute, isa: Isa) -> anyhow::Result<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny-llama");
-    Ok(Model::load(&path, &LoadOptions { isa: Some(isa), ..LoadOptions::default() })?)
+    Ok(Model::load(&path, &LoadOptions { isa: Some(isa), compute, ..LoadOptions::default() })?)
+}
+
+/// Every instruction set with every type.
+fn ways() -> Vec<(Compute, Isa)> {
+    Isa::available().into_iter().flat_map(|isa| TYPES.map(|compute| (compute, isa))).collect()
 }
 
 /// An adapter whose B is not zero, so that it changes something.
@@ -79,6 +91,30 @@ fn token_by_token_the_logits_are_those_of_one_pass() -> anyhow::Result<()> {
 }
 
 #[test]
+fn in_bf16_an_answer_strays_from_f32_by_its_rounding_alone() -> anyhow::Result<()> {
+    let steps = [5, 1, 1, 60, 1, 7, 1, 1];
+    for isa in Isa::available() {
+        for name in crate::testing::FAMILIES {
+            let path = crate::testing::family(name)?;
+            let load = |compute| {
+                let options = LoadOptions { isa: Some(isa), compute, ..LoadOptions::default() };
+                Model::load(path.path(), &options)
+            };
+            let (exact, rounded) = (load(Compute::F32)?, load(Compute::Bf16)?);
+            let tokens = text(exact.config(), u32::try_from(steps.iter().sum::<usize>())?);
+            let expected = after(&exact, Some(&adapter(&exact)?), &tokens, &[tokens.len()])?;
+            let adapter = adapter(&rounded)?;
+            for steps in [&steps[..], &[tokens.len()]] {
+                let found = after(&rounded, Some(&adapter), &tokens, steps)?;
+                let difference = difference(&found, &expected);
+                assert!(difference > 0.0 && difference < 2e-2, "{name} {difference} {steps:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn every_family_gives_token_by_token_the_logits_of_one_pass() -> anyhow::Result<()> {
     for name in crate::testing::FAMILIES {
         let model = Model::load(crate::testing::family(name)?.path(), &LoadOptions::default())?;
@@ -96,8 +132,8 @@ fn smollm2_gives_the_same_logits_token_by_token() -> anyhow::Result<()> {
 
 #[test]
 fn how_a_prompt_is_cut_changes_no_bit() -> anyhow::Result<()> {
-    for isa in Isa::available() {
-        let model = tiny(isa)?;
+    for (compute, isa) in ways() {
+        let model = tiny_in(compute, isa)?;
         let adapter = adapter(&model)?;
         let tokens = text(model.config(), 400);
         let whole = after(&model, Some(&adapter), &tokens, &[400])?;
@@ -109,8 +145,8 @@ fn how_a_prompt_is_cut_changes_no_bit() -> anyhow::Result<()> {
 
 #[test]
 fn a_sequence_has_the_same_bits_alone_and_beside_others() -> anyhow::Result<()> {
-    for isa in Isa::available() {
-        let model = tiny(isa)?;
+    for (compute, isa) in ways() {
+        let model = tiny_in(compute, isa)?;
         let (one, other) = (adapter(&model)?, Adapter::new(&model, &LoraConfig::default(), 9)?);
         let adapters = [None, Some(&one), Some(&one), Some(&other), None, Some(&one), None];
         let (mut decoder, vocabulary) = (Decoder::new(&model), model.config().vocab);
@@ -139,7 +175,7 @@ fn a_sequence_has_the_same_bits_alone_and_beside_others() -> anyhow::Result<()> 
         }
         let together = decoder.logits(0..adapters.len());
         for (row, alone) in together.chunks_exact(vocabulary).zip(&alone) {
-            assert!(row == alone, "{}", isa.name());
+            assert!(row == alone, "{} {compute}", isa.name());
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ use crate::cache::Cache;
 use crate::decode::{Decoder, Member, check};
 use crate::error::Error;
 use crate::generate::answer::{Answer, Chosen, score};
+use crate::generate::remembered::Remembered;
 use crate::generate::{Finish, Generated, Options, TokenScore};
 use crate::lora::Adapter;
 use crate::model::Model;
@@ -88,13 +89,15 @@ type Listener<'l> = dyn FnMut(Ticket, Event<'_>) -> ControlFlow<()> + 'l;
 
 /// Answers side by side, over one model and any of its adapters.
 ///
-/// The text of an answer depends on its own request alone: not on the answers beside it, nor on when it came.
+/// The text of an answer depends on its own request alone: not on the answers beside it, nor on when it came, nor on
+/// what the batch has read before and need not read again.
 #[derive(Debug)]
 pub struct Batch<'m, A> {
     decoder: Decoder<'m>,
     /// Prompts that are not read yet, the first in part.
     prompts: VecDeque<Prompt<A>>,
     answers: Vec<Slot<'m, A>>,
+    remembered: Remembered<A>,
     tickets: u64,
 }
 
@@ -104,6 +107,8 @@ struct Prompt<A> {
     request: Request<A>,
     choice: Choice,
     cache: Cache,
+    /// The first token of the last chunk that was read.
+    chunk: usize,
     scores: Vec<TokenScore>,
 }
 
@@ -123,7 +128,8 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
     /// A batch without requests.
     pub fn new(model: &'m Model) -> Self {
         let decoder = Decoder::new(model);
-        Self { decoder, prompts: VecDeque::new(), answers: Vec::new(), tickets: 0 }
+        let remembered = Remembered::default();
+        Self { decoder, prompts: VecDeque::new(), answers: Vec::new(), remembered, tickets: 0 }
     }
 
     /// Takes a request; its prompt is read after those that came before.
@@ -136,7 +142,8 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         let cache = Cache::new(self.decoder.model().config());
-        self.prompts.push_back(Prompt { ticket, request, choice, cache, scores: Vec::new() });
+        let prompt = Prompt { ticket, request, choice, cache, chunk: 0, scores: Vec::new() };
+        self.prompts.push_back(prompt);
         Ok(ticket)
     }
 
@@ -167,10 +174,19 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
 
     /// Reads the next chunk of a prompt; says whether the prompt is done with.
     fn read(&mut self, prompt: &mut Prompt<A>, listener: &mut Listener<'_>) -> Result<bool, Error> {
-        let Prompt { ticket, request, cache, scores, .. } = prompt;
+        let Prompt { ticket, request, cache, chunk, scores, .. } = prompt;
+        let (decoder, adapter) = (&mut self.decoder, request.adapter.as_deref());
+        // A prompt whose own tokens are scored is read whole.
+        if cache.tokens() == 0
+            && request.options.prompt_log_probabilities.is_none()
+            && let Some(known) = self.remembered.recall(adapter, &request.prompt)
+        {
+            *cache = known;
+        }
         let from = cache.tokens();
-        let to = request.prompt.len().min(from + CHUNK);
-        self.decoder.read(cache, request.adapter.as_deref(), &request.prompt[from..to])?;
+        *chunk = from;
+        let to = request.prompt.len().min((from / CHUNK + 1) * CHUNK);
+        parallel::inside(|| decoder.read(cache, adapter, &request.prompt[from..to]))?;
         if let Some(count) = request.options.prompt_log_probabilities {
             // What foretells a token is the row before it.
             let last = to.min(request.prompt.len() - 1);
@@ -193,18 +209,22 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
             request.answers = 0;
             return Ok(true);
         }
-        Ok(to == request.prompt.len())
+        let whole = to == request.prompt.len();
+        if whole {
+            self.remembered.keep(request.adapter.as_ref(), &request.prompt, cache);
+        }
+        Ok(whole)
     }
 
     /// The first tokens of the answers to a prompt that is read.
     fn begin(&mut self, prompt: Prompt<A>, listener: &mut Listener<'_>) {
-        let Prompt { ticket, request, choice, cache, scores } = prompt;
+        let Prompt { ticket, request, choice, cache, chunk, scores } = prompt;
         if request.answers == 0 {
             return;
         }
         let broken = listener(ticket, Event::Read { scores }).is_break();
         let model = self.decoder.model();
-        let last = (cache.tokens() - 1) % CHUNK;
+        let last = cache.tokens() - 1 - chunk;
         let logits = self.decoder.logits(last..last + 1);
         let mut caches = vec![cache];
         caches.resize_with(request.answers, || Cache::new(model.config()));
@@ -239,24 +259,8 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
         if self.answers.is_empty() {
             return Ok(());
         }
-        let mut members: Vec<Member<'_>> = self
-            .answers
-            .iter_mut()
-            .map(|slot| Member {
-                token: slot.answer.last().expect("an answer under way has a token"),
-                adapter: slot.adapter.as_deref(),
-                cache: &mut slot.cache,
-            })
-            .collect();
-        self.decoder.step(&mut members)?;
-        let vocabulary = self.decoder.model().config().vocab;
-        let logits = self.decoder.logits(0..self.answers.len());
-        let mut chosen: Vec<Option<Chosen>> = self.answers.iter().map(|_| None).collect();
-        let work = self.answers.iter_mut().zip(logits.chunks_exact(vocabulary)).zip(&mut chosen);
-        let work = work.map(|((slot, logits), chosen)| (&mut slot.answer, logits, chosen));
-        parallel::each_of(work.collect(), |(answer, logits, chosen)| {
-            *chosen = Some(answer.choose(logits));
-        });
+        let Self { decoder, answers, .. } = self;
+        let chosen = parallel::inside(|| next(decoder, answers))?;
         for (slot, chosen) in self.answers.iter_mut().zip(chosen.into_iter().flatten()) {
             slot.take(chosen, listener);
         }
@@ -276,6 +280,31 @@ impl<'m, A: Deref<Target = Adapter> + Clone + Send> Batch<'m, A> {
             let _ = listener(ticket, Event::Ended { answer, rest: &rest, generated });
         }
     }
+}
+
+/// Chooses one token more of every answer.
+fn next<A: Deref<Target = Adapter> + Send>(
+    decoder: &mut Decoder<'_>,
+    answers: &mut [Slot<'_, A>],
+) -> Result<Vec<Option<Chosen>>, Error> {
+    let mut members: Vec<Member<'_>> = answers
+        .iter_mut()
+        .map(|slot| Member {
+            token: slot.answer.last().expect("an answer under way has a token"),
+            adapter: slot.adapter.as_deref(),
+            cache: &mut slot.cache,
+        })
+        .collect();
+    decoder.step(&mut members)?;
+    let vocabulary = decoder.model().config().vocab;
+    let logits = decoder.logits(0..answers.len());
+    let mut chosen: Vec<Option<Chosen>> = answers.iter().map(|_| None).collect();
+    let work = answers.iter_mut().zip(logits.chunks_exact(vocabulary)).zip(&mut chosen);
+    let work = work.map(|((slot, logits), chosen)| (&mut slot.answer, logits, chosen));
+    parallel::each_of(work.collect(), |(answer, logits, chosen)| {
+        *chosen = Some(answer.choose(logits));
+    });
+    Ok(chosen)
 }
 
 impl<A> Slot<'_, A> {

@@ -113,6 +113,40 @@ fn an_answer_is_the_same_whatever_stands_beside_it_and_whenever_it_came() -> any
 }
 
 #[test]
+fn an_answer_is_the_same_where_its_prompts_beginning_was_read_before() -> anyhow::Result<()> {
+    let model = tiny()?;
+    let adapter = tuned(&model, 1)?;
+    let prompts: Vec<Vec<u32>> = [(0, 40), (150, 97), (150, 20), (400, 60), (150, 97)]
+        .into_iter()
+        .zip(1..)
+        .map(|((alike, more), last)| {
+            (0..alike)
+                .map(|i| i % 384)
+                .chain((0..more).map(|i| (i * 5 + last * more) % 384))
+                .collect()
+        })
+        .collect();
+    let requests = || {
+        prompts.iter().flat_map(|prompt| {
+            let own = |adapter| Request { prompt: prompt.clone(), ..request(adapter, 1, 1) };
+            [own(None), own(Some(&adapter))]
+        })
+    };
+    let expected = requests().map(|wanted| {
+        let mut wanted = Some(wanted);
+        let (ends, _) = run(&mut Batch::new(&model), |_| wanted.take().into_iter().collect())?;
+        Ok(ends.into_values().collect::<Vec<_>>())
+    });
+    let expected: Vec<_> = expected.collect::<anyhow::Result<_>>()?;
+    let mut batch = Batch::new(&model);
+    let mut coming = requests();
+    let (ends, _) = run(&mut batch, |_| coming.next().into_iter().collect())?;
+    let found: Vec<Generated> = ends.into_values().collect();
+    assert_eq!(found, expected.concat());
+    Ok(())
+}
+
+#[test]
 fn answers_to_one_prompt_are_those_of_the_seeds_from_its_own_on() -> anyhow::Result<()> {
     let model = tiny()?;
     let whole = Request { answers: 3, ..request(None, 4, 20) };

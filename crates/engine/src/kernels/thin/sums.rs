@@ -180,13 +180,12 @@ impl Cursor {
     /// # Safety
     /// There is a row more of at least `NV` vectors.
     #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
+    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
     pub(super) unsafe fn words<S: Simd, const NV: usize>(&mut self, simd: S) -> [S::W; NV] {
-        // SAFETY: the caller's promise.
-        let mut words = [unsafe { simd.load_words_at(self.words) }; NV];
-        for (vector, words) in words.iter_mut().enumerate().skip(1) {
+        let mut words = [simd.splat_word(0); NV];
+        for vector in 0..NV {
             // SAFETY: the caller's promise.
-            *words = unsafe { simd.load_words_at(self.words.add(vector * S::LANES)) };
+            words[vector] = unsafe { simd.load_words_at(self.words.add(vector * S::LANES)) };
         }
         self.words = self.words.wrapping_add(self.stride);
         words
@@ -197,12 +196,13 @@ impl Cursor {
     /// # Safety
     /// As [`Cursor::words`].
     #[inline(always)]
-    #[expect(unsafe_code, reason = "the innermost loop")]
+    #[expect(unsafe_code, clippy::needless_range_loop, reason = "the innermost loop")]
     pub(super) unsafe fn numbers<S: Simd, const NV: usize>(&mut self, simd: S) -> [S::V; NV] {
         let mut numbers = [simd.splat(0.0); NV];
-        for (vector, numbers) in numbers.iter_mut().enumerate() {
+        for vector in 0..NV {
             // SAFETY: the caller's promise.
-            *numbers = unsafe { simd.load_at(self.words.add(vector * S::LANES).cast::<f32>()) };
+            numbers[vector] =
+                unsafe { simd.load_at(self.words.add(vector * S::LANES).cast::<f32>()) };
         }
         self.words = self.words.wrapping_add(self.stride);
         numbers
