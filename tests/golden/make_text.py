@@ -126,7 +126,7 @@ CONVERSATIONS = [
 ]
 
 
-def rendered(template, messages, prompt):
+def rendered(template, messages, prompt, **more):
     hf = PreTrainedTokenizerFast(
         tokenizer_file=str(HERE / "tiny-llama" / "tokenizer.json"), bos_token="<|im_start|>", eos_token="<|im_end|>"
     )
@@ -134,7 +134,7 @@ def rendered(template, messages, prompt):
     messages = [{"role": role, "content": content} for role, content in messages]
     case = {"template": template, "messages": messages, "add_generation_prompt": prompt}
     try:
-        case["text"] = hf.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+        case["text"] = hf.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt, **more)
     except Exception as error:  # the template's own refusal, or an empty conversation that it indexes
         case["error"] = f"{type(error).__name__}: {error}"
     return case
