@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sets the engine's answering beside llama.cpp's, on one GGUF file, in turns.
 
-    benches/engine_decoding.py MODEL.gguf [--rounds N] [--threads N] [--engine BINARY]
+    benches/engine_decoding.py MODEL.gguf [--rounds N] [--threads N] [--engine BINARY] [--compute TYPE]
 
 Run it with a Python that has `llama-cpp-python` (built from its source, so that it has this processor's instructions).
 BINARY is a built `engine-decoding`; else cargo builds one. Ratios are taken within a round, and the median is given.
@@ -18,9 +18,9 @@ import llama_cpp
 PROMPT, SHORT, TOKENS = 512, 16, 128
 
 
-def engine(binary, model, threads):
+def engine(binary, model, compute, threads):
     environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
-    run = subprocess.run([binary, model, "1", "8"], env=environment, check=True, capture_output=True, text=True)
+    run = subprocess.run([binary, model, compute, "1", "8"], env=environment, check=True, capture_output=True, text=True)
     return {line.split()[0]: float(line.split()[1]) for line in run.stdout.splitlines()}
 
 
@@ -79,6 +79,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--engine")
+    parser.add_argument("--compute", default="auto", help="the type of the prompt's products: f32, bf16 or auto")
     arguments = parser.parse_args()
     binary = arguments.engine
     if binary is None:
@@ -87,7 +88,7 @@ def main():
     single, several = Peer(arguments.model, arguments.threads, 1), Peer(arguments.model, arguments.threads, 8)
     ratios = {}
     for round_ in range(arguments.rounds):
-        ours = engine(binary, arguments.model, arguments.threads)
+        ours = engine(binary, arguments.model, arguments.compute, arguments.threads)
         best = lambda measure: max(measure() for _ in range(3))
         theirs = {
             "prefill_512": best(single.prefill),

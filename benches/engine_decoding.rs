@@ -1,7 +1,7 @@
 //! How fast the engine answers: a prompt of 512 tokens read, then 128 tokens of one and of several answers side by side.
 //!
-//! `cargo run --package medtune-benches --bin engine-decoding -- MODEL [ANSWERS ..]`; threads by `RAYON_NUM_THREADS`. One
-//! line a figure, `name tokens/s`, of a best round; `benches/engine_decoding.py` sets llama.cpp beside it. Answers with
+//! `cargo run --package medtune-benches --bin engine-decoding -- MODEL [f32|bf16|auto] [ANSWERS ..]`; threads by
+//! `RAYON_NUM_THREADS`, `auto` (the default) is what the server takes. One line a figure, `name tokens/s`, of a best round; `benches/engine_decoding.py` sets llama.cpp beside it. Answers with
 //! adapters have one each, of rank 16 on all projections. The engine is optimised in every profile.
 
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use engine::generate::{Batch, Event, Options, Request};
-use engine::{Adapter, LoadOptions, LoraConfig, Model};
+use engine::{Adapter, Compute, LoadOptions, LoraConfig, Model};
 
 const PROMPT: usize = 512;
 /// The prompt of the answers that are timed, so that their attention is over few tokens, as llama-bench has it.
@@ -21,15 +21,18 @@ const TOKENS: usize = 128;
 const ROUNDS: usize = 3;
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
     let path = arguments.next().context("the base model's path is missing")?;
+    let compute = arguments.next_if(|name| Compute::named(name).is_some());
+    let compute = Compute::named(compute.as_deref().unwrap_or("auto")).context("no such type")?;
     let mut counts = arguments.map(|count| Ok(count.parse()?)).collect::<Result<Vec<usize>>>()?;
     if counts.is_empty() {
         counts = vec![1, 2, 4, 8, 16];
     }
     let mut out = std::io::stdout();
     let start = Instant::now();
-    let model = Model::load(Path::new(&path), &LoadOptions::default())?;
+    let options = LoadOptions { compute, ..LoadOptions::default() };
+    let model = Model::load(Path::new(&path), &options)?;
     let loaded = start.elapsed();
     answer(&model, &[None], SHORT, 1)?;
     writeln!(out, "load {:.3} s", loaded.as_secs_f64())?;
