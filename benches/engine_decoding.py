@@ -3,7 +3,8 @@
 
     benches/engine_decoding.py MODEL.gguf [--rounds N] [--threads N] [--engine BINARY] [--compute TYPE]
 
-Run it with a Python that has `llama-cpp-python` (built from its source, so that it has this processor's instructions).
+Run it with a Python that has `llama-cpp-python`, built from its source, so that it has this processor's instructions; or with
+its package on PYTHONPATH and LLAMA_CPP_LIB_PATH naming the folder of a libllama that was built so.
 BINARY is a built `engine-decoding`; else cargo builds one. Ratios are taken within a round, and the median is given.
 """
 
