@@ -18,6 +18,8 @@ const PROMPT: usize = 512;
 /// The prompt of the answers that are timed, so that their attention is over few tokens, as llama-bench has it.
 const SHORT: usize = 16;
 const TOKENS: usize = 128;
+/// What a prompt has new beyond one that was read before.
+const NEW: usize = 32;
 const ROUNDS: usize = 3;
 
 fn main() -> Result<()> {
@@ -39,6 +41,9 @@ fn main() -> Result<()> {
     writeln!(out, "start_to_first_token {:.3} s", start.elapsed().as_secs_f64())?;
     let read = best(|| Ok(answer(&model, &[None], PROMPT, 1)?.0))?;
     writeln!(out, "prefill_{PROMPT} {:.1}", PROMPT as f64 / read)?;
+    writeln!(out, "first_token_{PROMPT} {read:.4} s")?;
+    let again = best(|| first_token_again(&model))?;
+    writeln!(out, "first_token_{PROMPT}_of_which_{}_read_before {again:.4} s", PROMPT - NEW)?;
     for count in &counts {
         let seconds = best(|| Ok(answer(&model, &vec![None; *count], SHORT, TOKENS)?.1))?;
         writeln!(out, "decode_{count} {:.1}", (count * (TOKENS - 1)) as f64 / seconds)?;
@@ -52,6 +57,25 @@ fn main() -> Result<()> {
         writeln!(out, "decode_{count}_adapters {speed:.1}")?;
     }
     Ok(())
+}
+
+/// Seconds to the first token of a prompt whose beginning was read in another one before.
+fn first_token_again(model: &Model) -> Result<f64> {
+    let mut batch = Batch::<Arc<Adapter>>::new(model);
+    let mut seconds = 0.0;
+    for last in 0..2 {
+        let token = |place| if place < PROMPT - NEW { place * 7919 + 13 } else { place + last };
+        let tokens = (0..PROMPT).map(|place| u32::try_from(token(place) % model.config().vocab));
+        let prompt = tokens.collect::<Result<_, _>>()?;
+        let options = Options { max_tokens: 1, temperature: 0.0, ..Options::default() };
+        batch.add(Request { adapter: None, prompt, options, answers: 1 })?;
+        let start = Instant::now();
+        while !batch.is_empty() {
+            batch.step(&mut |_, _| ControlFlow::Continue(()))?;
+        }
+        seconds = start.elapsed().as_secs_f64();
+    }
+    Ok(seconds)
 }
 
 fn best(mut seconds: impl FnMut() -> Result<f64>) -> Result<f64> {

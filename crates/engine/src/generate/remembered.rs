@@ -56,9 +56,8 @@ impl<A: Deref<Target = Adapter> + Clone> Remembered<A> {
             let pairs = known.tokens.iter().zip(&prompt[..prompt.len() - 1]);
             pairs.take_while(|(one, other)| one == other).count() / QUERIES * QUERIES
         };
-        let of = |(index, known): (usize, &Known<A>)| Some((alike(known), index));
         let known = self.prompts.iter().enumerate().filter(|(_, known)| known.is_of(adapter));
-        let (tokens, index) = known.filter_map(of).max()?;
+        let (tokens, index) = known.map(|(index, known)| (alike(known), index)).max()?;
         if tokens == 0 {
             return None;
         }
