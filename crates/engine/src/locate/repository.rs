@@ -5,6 +5,7 @@ mod name;
 mod record;
 
 use std::fs;
+use std::path::Path;
 
 use super::error::LocateError;
 use super::shelf::Shelf;
@@ -79,13 +80,18 @@ fn fetch(
     Ok(record.located(folder, Found::Hub))
 }
 
+/// Whether a file's name ends so, as the hub and [`crate::Weights::open`] tell files apart.
+fn is_a(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 /// A file's last part: models lie in their folder without folders of their own.
 fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
 /// Removes a file that is in the way.
-fn remove(path: &std::path::Path) -> Result<(), LocateError> {
+fn remove(path: &Path) -> Result<(), LocateError> {
     fs::remove_file(path).map_err(LocateError::file(path))
 }
 

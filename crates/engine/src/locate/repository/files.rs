@@ -46,7 +46,7 @@ impl File {
     }
 
     pub(super) fn is_weights(&self) -> bool {
-        self.name.ends_with(".gguf") || self.name.ends_with(".safetensors")
+        super::is_a(&self.name, "gguf") || super::is_a(&self.name, "safetensors")
     }
 
     /// A sentence about what it was held to.
@@ -190,7 +190,7 @@ fn shards(model: &HubModel, index: &Path) -> Result<BTreeSet<String>, LocateErro
     let Index { weight_map } = serde_json::from_slice(&bytes)
         .map_err(|error| fault(format!("{INDEX} cannot be read: {error}")))?;
     let shards: BTreeSet<String> = weight_map.into_values().collect();
-    let strange = |name: &&String| !name.ends_with(".safetensors") || name.contains(['/', '\\']);
+    let strange = |name: &&String| !super::is_a(name, "safetensors") || name.contains(['/', '\\']);
     if let Some(name) = shards.iter().find(strange) {
         return Err(fault(format!(
             "{INDEX} names `{name}`, which is no file of weights beside it"

@@ -34,8 +34,8 @@ impl HubModel {
         };
         let (repository, revision) = name.split_once('@').unwrap_or((name, NEWEST));
         Repository::model(repository).ok()?;
-        let is_file = |name: &str| name.ends_with(".gguf") || name.ends_with(".safetensors");
-        let named = file.is_none_or(|file| file.ends_with(".gguf") && is_path(file));
+        let is_file = |name: &str| super::is_a(name, "gguf") || super::is_a(name, "safetensors");
+        let named = file.is_none_or(|file| super::is_a(file, "gguf") && is_path(file));
         (named && is_path(revision) && !is_file(repository)).then(|| Self {
             repository: repository.to_owned(),
             revision: revision.to_owned(),

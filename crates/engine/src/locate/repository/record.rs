@@ -83,9 +83,8 @@ impl Record {
 
     /// The model in its place.
     pub(super) fn located(&self, folder: PathBuf, from: Found) -> Located {
-        let ends = |ending: &str, file: &&File| file.name.ends_with(ending);
-        let ending = if self.file.is_some() { ".gguf" } else { ".safetensors" };
-        let weights = self.files.iter().filter(|file| ends(ending, file));
+        let extension = if self.file.is_some() { "gguf" } else { "safetensors" };
+        let weights = self.files.iter().filter(|file| super::is_a(&file.name, extension));
         let sha256 =
             digest::of_weights(weights.map(|file| (file.name.clone(), file.sha256.clone())));
         let path = match &self.file {

@@ -75,7 +75,7 @@ impl Hub {
                 continue;
             };
             // Of small files it is git's own name.
-            let large = path.ends_with(".gguf") || path.ends_with(".safetensors");
+            let large = is_a(path, "gguf") || is_a(path, "safetensors");
             let etag = if large && !self.silent { sha256(&content) } else { "5eed".to_owned() };
             write!(
                 stream,
