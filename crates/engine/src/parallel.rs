@@ -28,11 +28,6 @@ pub(crate) fn map<T: Send>(count: usize, f: impl Fn(usize) -> T + Send + Sync) -
     (0..count).into_par_iter().with_max_len(1).map(f).collect()
 }
 
-/// `f()` on a thread of the pool, which spreads small pieces of work without waiting for another thread to take them up.
-pub(crate) fn inside<T: Send>(f: impl FnOnce() -> T + Send) -> T {
-    rayon::scope(|_| f())
-}
-
 /// Numbers that are worked off sooner than a second thread is woken up.
 const FEW: usize = 1 << 12;
 
