@@ -12,7 +12,7 @@ use engine::locate::{
 pub struct BaseModel {
     name: String,
     source: Source,
-    options: Options,
+    options: Box<Options>,
 }
 
 impl BaseModel {
@@ -34,6 +34,7 @@ impl BaseModel {
             ..HubSettings::default()
         };
         let options = Options { hub, ..Options::new(environment.cache_dir().join("models")) };
+        let options = Box::new(options);
         Ok(Self { name: name.to_owned(), source, options })
     }
 

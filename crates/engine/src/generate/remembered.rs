@@ -148,8 +148,8 @@ mod tests {
         let model = tiny()?;
         let prompts: Vec<Vec<u32>> =
             (0..3).map(|first| (0..60).map(|i| (first + i) % 384).collect()).collect();
-        let mut remembered = Remembered::<&Adapter>::default();
-        remembered.most_bytes = 2 * read(&model, &prompts[0][..48])?.beginning(48).size_bytes();
+        let most_bytes = 2 * read(&model, &prompts[0][..48])?.beginning(48).size_bytes();
+        let mut remembered = Remembered::<&Adapter> { most_bytes, ..Remembered::default() };
         remembered.keep(None, &prompts[0], &read(&model, &prompts[0])?);
         remembered.keep(None, &prompts[1], &read(&model, &prompts[1])?);
         assert!(remembered.recall(None, &prompts[0]).is_some());
