@@ -40,7 +40,16 @@ pub(crate) fn run(
     announce(&input, &model, arguments, &answers, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let run = Run { input: &input, arguments, answers };
-    let outcome = runtime.block_on(run.ask(model, judges, terminal))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run.ask(model, judges, terminal) => outcome,
+            // Where the signal cannot be listened to, it ends the process by itself.
+            Ok(()) = tokio::signal::ctrl_c() => {
+                let failure = Failure::new(Exit::Failed, anyhow::anyhow!("interrupted"));
+                Err(failure.hint("what was answered is kept: the same command goes on from there"))
+            }
+        }
+    })?;
     let report = run.report(info, guard, outcome);
     finish(&report, &folder, arguments, terminal)
 }
