@@ -1,4 +1,4 @@
-"""Whether Transformers, PEFT and llama.cpp load what `export` writes, and compute what they compute with the adapter.
+"""Whether Transformers, PEFT and llama.cpp load what `export-model` writes, and compute what they compute with the adapter.
 
 `tests/exchange.sh` runs it, with the versions that it names. Usage: `exchange.py make BASE FOLDER` writes a random
 adapter as PEFT saves it into `FOLDER/adapter`; `exchange.py check BASE FOLDER` loads the exports beside it (`peft`,

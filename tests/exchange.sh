@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Loads every format of `export` with Transformers, PEFT and (where it is installed) llama.cpp: tests/exchange.py.
+# Loads every format of `export-model` with Transformers, PEFT and (where it is installed) llama.cpp: tests/exchange.py.
 #
 #   tests/exchange.sh [BASE]      a GGUF file or a model folder; the tiny test model by default
 #
 # PYTHON names an interpreter that has torch, transformers, peft, gguf and perhaps xllamacpp (llama.cpp); without it a
 # virtual environment with torch 2.15.0, transformers 5.23.0, peft 0.21.2, gguf 0.19.0 and xllamacpp 2026.10.11549 is made
 # in target/ (5 GB). EXPORT names a
-# built `export`, else cargo builds one.
+# built `export-model`, else cargo builds one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 if [ -z "${EXPORT:-}" ]; then
     cargo build --quiet --package export
-    EXPORT=${CARGO_TARGET_DIR:-target}/debug/export
+    EXPORT=${CARGO_TARGET_DIR:-target}/debug/export-model
 fi
 
 folder=$(mktemp -d)

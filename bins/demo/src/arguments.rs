@@ -9,7 +9,7 @@ use clap::Parser;
 /// No key and no questions; nothing leaves this machine. The base model is fetched once. For research only: a small
 /// model tuned on a few dozen records shows the mechanics, not medicine.
 #[derive(Debug, Parser)]
-#[command(name = "demo", version, after_help = EXIT_CODES)]
+#[command(name = "medtune-demo", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// The folder that everything is written to.
     #[arg(long, value_name = "DIR", default_value = "medtune-demo")]

@@ -10,7 +10,7 @@ use engine::TensorType;
 /// The model is one that was trained on this machine, by default the one that run-finetuning saved, or any adapter folder
 /// in PEFT's format. A server may go on using the data meanwhile.
 #[derive(Debug, Parser)]
-#[command(name = "export", version, after_help = AFTER)]
+#[command(name = "export-model", version, after_help = AFTER)]
 pub(crate) struct Arguments {
     /// The id of a tuned model [default: the one that run-finetuning saved].
     #[arg(conflicts_with = "adapter")]
@@ -51,6 +51,10 @@ pub(crate) struct Arguments {
 }
 
 const AFTER: &str = "\
+Examples:
+  export-model --format peft --output adapter
+  export-model --format gguf --type q8_0 --output model.gguf
+
 peft         adapter_config.json and adapter_model.safetensors: PEFT, vLLM's --lora-modules
 safetensors  the merged model as a folder: Transformers, vLLM
 gguf-lora    the adapter as a GGUF file: llama.cpp's --lora

@@ -1,4 +1,4 @@
-//! What a user of `export` sees.
+//! What a user of `export-model` sees.
 
 use std::path::Path;
 
