@@ -184,6 +184,18 @@ impl CheckedChat {
 }
 
 /// Everything that is wrong with the chat example `value`.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fault, check_chat};
+/// use serde_json::json;
+///
+/// let good = json!({"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]});
+/// assert!(check_chat(&good).is_empty());
+/// let asked_only = json!({"messages": [{"role": "user", "content": "Why?"}]});
+/// assert_eq!(check_chat(&asked_only)[0].fault, Fault::ExampleMissingAssistantMessage);
+/// ```
 pub fn check_chat(value: &Value) -> Vec<Finding> {
     let whole = |fault| vec![Finding { fault, message: None }];
     let Some(example) = value.as_object() else {

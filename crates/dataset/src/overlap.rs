@@ -46,6 +46,18 @@ pub struct Overlap {
 ///
 /// Texts are compared without regard to case, white space and punctuation, by hashes of 64 bits; it holds about 24
 /// bytes for each character of the problems.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::Benchmark;
+///
+/// let mut benchmark = Benchmark::new();
+/// benchmark.add("A 60-year-old man has had crushing pain in his chest for an hour and sweats. What is next?");
+/// let record = "Case: a 60 year old man has had CRUSHING pain in his chest for an hour, and sweats a lot.";
+/// assert_eq!(benchmark.find(record).map(|overlap| overlap.problem), Some(0));
+/// assert_eq!(benchmark.find("A child coughs at night."), None);
+/// ```
 #[derive(Debug, Default)]
 pub struct Benchmark {
     problems: usize,

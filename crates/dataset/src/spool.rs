@@ -10,6 +10,25 @@ use crate::output::{FileError, Finished, Output, Written, commit};
 use crate::{Example, Split};
 
 /// Examples as JSONL lines in an unnamed temporary file; 8 bytes of memory an example.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Example, Fraction, Message, Role, Spool, split};
+///
+/// let folder = tempfile::tempdir()?;
+/// let (train, valid) = (folder.path().join("train.jsonl"), folder.path().join("valid.jsonl"));
+/// let mut spool = Spool::new_in(folder.path())?;
+/// for number in 0..60 {
+///     let message = |role, content: String| Message { role, content };
+///     let messages = [message(Role::User, format!("{number}?")), message(Role::Assistant, "So.".to_owned())];
+///     spool.push(&Example { messages: messages.to_vec() })?;
+/// }
+/// let split = split(spool.len(), Fraction::TENTH, 42);
+/// let files = spool.write(&split, &train, &valid)?;
+/// assert_eq!((files.train.lines, files.valid.map(|valid| valid.lines)), (54, Some(6)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Spool {
     file: BufWriter<File>,

@@ -1,4 +1,44 @@
 //! The embedded model: load, tokenise, train LoRA adapters, generate.
+//!
+//! A [`Model`] is read from a GGUF file or a folder of safetensors. [`Model::example`] makes training data of a chat, a
+//! [`Trainer`] learns an [`Adapter`] from it, and [`Model::generate`] answers with the adapter or without.
+//! [`locate`](mod@locate) finds and fetches models by name, [`export`] writes what was learnt for other programs.
+//!
+//! # Examples
+//!
+//! A tiny model of random weights learns one answer by heart:
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use engine::generate::Options;
+//! use engine::{Adapter, ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+//!
+//! let folder = Path::new("../../tests/golden/tiny-llama");
+//! let model = Arc::new(Model::load(folder, &LoadOptions::default())?);
+//! let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+//! let options = TrainOptions { epochs: 60, learning_rate: 0.02, ..TrainOptions::default() };
+//! let examples = vec![model.example(&chat)?];
+//! let mut trainer = Trainer::new(Arc::clone(&model), &LoraConfig::default(), options, examples, vec![])?;
+//! while let Some(report) = trainer.step()? {
+//!     assert!(report.loss.is_finite());
+//! }
+//!
+//! let learnt = tempfile::tempdir()?;
+//! trainer.into_adapter().save(learnt.path())?; // as PEFT and vLLM read it
+//! let adapter = Adapter::load(learnt.path(), &model)?;
+//! let greedy = Options { temperature: 0.0, max_tokens: 16, ..Options::default() };
+//! let prompt = model.prompt(&chat[..1])?;
+//! let mut arrived = String::new();
+//! let answer = model.generate(Some(&adapter), &prompt, &greedy, &mut |piece| {
+//!     arrived += piece;
+//!     ControlFlow::Continue(())
+//! })?;
+//! assert_eq!((answer.text.as_str(), arrived.as_str()), ("Yes.", "Yes."));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod error;
 pub mod models;

@@ -4,6 +4,29 @@
 //! all on this machine. State lasts in a folder: an `SQLite` database, file contents by their hash, adapters and training
 //! states. [`Server`] serves a listener, [`Embedded`] runs inside another program.
 //!
+//! # Examples
+//!
+//! ```
+//! use server::{BaseModel, Embedded, Options};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let base = BaseModel::named("tiny-llama", "../../tests/golden/tiny-llama", "its SHA-256");
+//! let server = Embedded::start(Options::new(folder.path(), vec![base])).await?;
+//! let models = reqwest::Client::new()
+//!     .get(format!("{}/models", server.base_url()))
+//!     .bearer_auth(server.token().expose())
+//!     .send()
+//!     .await?
+//!     .text()
+//!     .await?;
+//! assert!(models.contains(r#""id":"tiny-llama""#));
+//! server.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What the dialect's freedoms mean here
 //!
 //! - Jobs run one at a time, in order; files of waiting jobs are checked meanwhile. A job that a crash interrupts goes
