@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
+use connect::ModelArguments;
 
 /// Ask the fine-tuned model a question; its reasoning and its final response are printed apart.
 ///
@@ -10,7 +11,7 @@ use clap::{Args, Parser, ValueEnum};
 /// question a conversation begins; --many asks a whole file. For research only: not for diagnosis, treatment or any other
 /// clinical use.
 #[derive(Debug, Parser)]
-#[command(name = "ask", version, after_help = EXIT_CODES)]
+#[command(name = "ask", version, after_help = AFTER)]
 pub(crate) struct Arguments {
     /// The question, or - to read it from standard input; without one a conversation begins on a terminal.
     pub(crate) question: Option<String>,
@@ -20,26 +21,10 @@ pub(crate) struct Arguments {
     /// Ask the base model the same, and show both answers side by side.
     #[arg(long, conflicts_with = "many")]
     pub(crate) compare: bool,
-    /// What run-finetuning saved; where it is missing, `fine_tuned_model_id.txt` beside it.
-    #[arg(long, value_name = "FILE", default_value = inference::SavedModel::FILE)]
-    pub(crate) model_file: PathBuf,
-    /// Ask this model instead of the saved one.
-    #[arg(long, value_name = "ID")]
-    pub(crate) model: Option<String>,
-    /// Where the model is: at a service, on this machine, or (auto) where it was trained.
-    #[arg(long, value_enum, default_value_t = Place::Auto)]
-    pub(crate) provider: Place,
-    /// The service's address with its `/v1` [default: `OPENAI_BASE_URL` or OpenAI's].
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// The embedded server's data [default: that of the training, `MEDTUNE_DATA_DIR` or .medtune/server].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// The base model on this machine, a name or a path [default: that of the training].
-    #[arg(long, value_name = "NAME|PATH")]
-    pub(crate) base_model: Option<String>,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
     /// How freely to draw, 0 to 2.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.5, value_parser = temperature)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.5, value_parser = connect::temperature)]
     pub(crate) temperature: f64,
     /// The most tokens to answer with.
     #[arg(long, value_name = "TOKENS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..))]
@@ -90,23 +75,12 @@ pub(crate) struct ManyArguments {
     pub(crate) price_table: Option<PathBuf>,
 }
 
-/// Where the model is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Place {
-    /// Where it was trained.
-    Auto,
-    /// On this machine.
-    Local,
-    /// At a service that speaks OpenAI's dialect.
-    Openai,
-}
+const AFTER: &str = "\
+Examples:
+  ask \"What are the first steps in sudden chest pain?\"
+  ask                                    a conversation; /help lists what can be typed
+  ask --compare \"Why do hands tremble?\"  the base model beside the tuned one
+  ask --many questions.jsonl --output answers.jsonl
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 no saved model or a bad one, 4 the service refused, \
+Exit codes: 0 done, 1 failed, 2 usage, 3 no saved model or a bad one, 4 the service refused, \
 did not answer or broke off.";
-
-fn temperature(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(number) if (0.0..=2.0).contains(&number) => Ok(number),
-        _ => Err("not a number from 0 to 2".to_owned()),
-    }
-}

@@ -10,7 +10,7 @@ use wire::ChatMessage;
 use crate::display::{Display, printable};
 use crate::question::{Asking, alone, whole};
 use crate::record::Record;
-use crate::service;
+use crate::refusal;
 
 /// A terminal of fewer columns shows the answers one above the other.
 const LEAST_COLUMNS: usize = 90;
@@ -57,7 +57,7 @@ async fn both(asking: &Asking, messages: Vec<ChatMessage>) -> Result<(Answer, An
     let patient = asking.patient();
     let tuned = patient.ask_messages(messages);
     let (base, tuned) = tokio::join!(base, tuned);
-    Ok((base.map_err(service::refused)?, tuned.map_err(service::refused)?))
+    Ok((base.map_err(refusal::refused)?, tuned.map_err(refusal::refused)?))
 }
 
 async fn stacked(

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt};
-use inference::{Patience, Question, QuestionsError, Sampling, SavedModel, SavedModelError};
+use connect::Source;
+use inference::{Patience, Question, QuestionsError, Sampling, SavedModel};
 use template::Template;
 use tokens::PriceTable;
-use transport::Provider;
 
-use crate::arguments::{Arguments, ManyArguments, Place};
+use crate::arguments::{Arguments, ManyArguments};
 
-/// Everything that decides what is asked, where and how.
+/// Everything that decides what is asked and how.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) task: Task,
@@ -22,7 +22,6 @@ pub(crate) struct Config {
     pub(crate) compare: bool,
     /// The model with the system prompt and template to ask it with.
     pub(crate) saved: SavedModel,
-    pub(crate) source: Source,
     pub(crate) sampling: Sampling,
     pub(crate) patience: Patience,
     pub(crate) json: bool,
@@ -53,23 +52,15 @@ const LOCAL_AT_ONCE: usize = 8;
 /// Questions that a service is asked at once, where its limits let it.
 const SERVICE_AT_ONCE: usize = 64;
 
-/// Where the model is.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// At a service; without an address, at the one that the environment names.
-    Service { base_url: Option<String> },
-    /// On this machine.
-    Local { data_dir: PathBuf, base_model: String },
-}
-
 impl Config {
+    /// The configuration, and where the model is.
     pub(crate) fn resolve(
         arguments: &Arguments,
         environment: &Environment,
         is_talk: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Source), Failure> {
         let mut task = task(arguments, is_talk)?;
-        let mut saved = saved(arguments)?;
+        let mut saved = arguments.model.saved()?;
         if arguments.compare && saved.model == saved.base_model {
             let error = anyhow!("--compare: {} is the base model itself", saved.model);
             return Err(Failure::new(Exit::Usage, error));
@@ -86,7 +77,7 @@ impl Config {
         if changed {
             saved = saved.trained_with(template, &system_prompt);
         }
-        let source = source(arguments, environment, &saved);
+        let source = arguments.model.source(&saved, environment)?;
         if let (Task::Many(many), Source::Local { .. }) = (&mut task, &source) {
             if many.by_batch {
                 let error = anyhow!("--batch-api: the embedded server has no batches");
@@ -94,7 +85,7 @@ impl Config {
             }
             many.at_once = arguments.many.at_once.map_or(LOCAL_AT_ONCE, usize::from);
         }
-        let known = arguments.model.is_none() && matches!(source, Source::Service { .. });
+        let known = arguments.model.model.is_none() && matches!(source, Source::Service(_));
         let wait = if known { Duration::from_secs(arguments.wait_seconds) } else { Duration::ZERO };
         let sampling = Sampling {
             temperature: Some(arguments.temperature),
@@ -102,16 +93,16 @@ impl Config {
             seed: arguments.seed,
             ..Sampling::default()
         };
-        Ok(Self {
+        let config = Self {
             task,
             compare: arguments.compare,
             saved,
-            source,
             sampling,
             patience: Patience::up_to(wait),
             json: arguments.json,
             stream: !arguments.no_stream,
-        })
+        };
+        Ok((config, source))
     }
 }
 
@@ -171,60 +162,6 @@ fn many(arguments: &ManyArguments, path: &Path) -> Result<Many, Failure> {
         by_batch: arguments.batch_api,
         prices,
     })
-}
-
-/// The saved model, or the one that `--model` names with what the saved one tells about it.
-fn saved(arguments: &Arguments) -> Result<SavedModel, Failure> {
-    let loaded = SavedModel::load(&arguments.model_file);
-    let Some(id) = &arguments.model else {
-        return loaded.map_err(|error| {
-            let missing = matches!(error, SavedModelError::Missing { .. });
-            let failure = Failure::new(Exit::BadData, error);
-            let hint =
-                "run-finetuning trains a model and saves it there; --model ID asks any other";
-            if missing { failure.hint(hint) } else { failure }
-        });
-    };
-    match loaded {
-        // The base model, asked as the tuned one: what the training changed shows.
-        Ok(mut saved) if saved.model == *id || saved.base_model == *id => {
-            saved.model.clone_from(id);
-            Ok(saved)
-        }
-        Ok(_) | Err(SavedModelError::Missing { .. }) => {
-            let mut saved = SavedModel::of_id(id);
-            if engine::models::find(id).is_some() {
-                saved.provider = Provider::Local;
-            }
-            Ok(saved)
-        }
-        Err(error) => Err(Failure::new(Exit::BadData, error)),
-    }
-}
-
-fn source(arguments: &Arguments, environment: &Environment, saved: &SavedModel) -> Source {
-    let local = match arguments.provider {
-        Place::Local => true,
-        Place::Openai => false,
-        // A server whose address is given is a service, also one on this machine.
-        Place::Auto => saved.provider == Provider::Local && arguments.base_url.is_none(),
-    };
-    if !local {
-        let base_url = arguments.base_url.clone().or_else(|| saved.base_url.clone());
-        return Source::Service { base_url };
-    }
-    let configured = || environment.get("MEDTUNE_DATA_DIR").map(PathBuf::from);
-    let data_dir =
-        arguments.data_dir.clone().or_else(|| saved.data_dir.clone()).or_else(configured);
-    let path = saved.base_model_path.as_deref().map(|path| path.display().to_string());
-    Source::Local {
-        data_dir: data_dir.unwrap_or_else(|| Path::new(".medtune/server").to_owned()),
-        base_model: arguments
-            .base_model
-            .clone()
-            .or(path)
-            .unwrap_or_else(|| saved.base_model.clone()),
-    }
 }
 
 /// The system prompt that a text or `@FILE` means.

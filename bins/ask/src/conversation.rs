@@ -8,7 +8,7 @@ use inference::{Answer, Conversation, Event};
 use crate::display::Display;
 use crate::lines::{Input, Lines};
 use crate::question::{Asking, Unanswered, whole};
-use crate::{compare, config, interrupt};
+use crate::{compare, config};
 
 /// What can be typed beside questions.
 pub(crate) const COMMANDS: [&str; 5] = ["/help", "/reset", "/system", "/compare", "/quit"];
@@ -116,9 +116,10 @@ impl Talk {
     }
 
     async fn ask(&mut self, question: &str, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+        // Only Ctrl-C: whoever is told to terminate does so, also at the prompt, where nothing here would listen.
         tokio::select! {
             answered = self.answer(question, terminal) => answered,
-            () = interrupt::asked() => {
+            Ok(()) = tokio::signal::ctrl_c() => {
                 writeln!(terminal.out)?;
                 writeln!(terminal.err, "stopped; this question and its answer are forgotten")?;
                 Ok(())

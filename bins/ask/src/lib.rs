@@ -6,7 +6,7 @@
 
 mod arguments;
 mod config;
-mod service;
+mod refusal;
 mod display;
 mod record;
 mod question;
@@ -14,10 +14,9 @@ mod compare;
 mod lines;
 mod conversation;
 mod many;
-mod interrupt;
 mod tool;
 
-pub use crate::tool::run;
+pub use crate::tool::{command, run};
 
 #[cfg(test)]
 #[expect(dead_code, reason = "files to fetch are for other tests")]

@@ -12,7 +12,7 @@ use tokens::{ModelRow, PriceTable, Usd};
 use wire::Batch;
 
 use crate::config::Many;
-use crate::{interrupt, service};
+use crate::refusal;
 
 /// What came of a run, beside the file.
 struct Run<'a> {
@@ -125,7 +125,7 @@ impl Run<'_> {
         loop {
             let outcome = tokio::select! {
                 outcome = many.next() => outcome,
-                () = interrupt::asked() => {
+                () = cli::interrupted() => {
                     let stopped = Failure::new(Exit::Failed, anyhow!("interrupted"));
                     if is_stopping {
                         return (many.tally(), Err(stopped));
@@ -143,7 +143,7 @@ impl Run<'_> {
             match outcome.result {
                 // What concerns every question is told once and is no answer to this one.
                 Err(error) if error.concerns_all() => {
-                    failure = failure.or_else(|| Some(service::refused(error)));
+                    failure = failure.or_else(|| Some(refusal::refused(error)));
                 }
                 result => {
                     if let Err(error) = file.write(index, &self.many.questions[index], &result) {
@@ -174,7 +174,7 @@ impl Run<'_> {
         let asked = self.assistant.ask_by_batch(questions, file, &options, &mut watch);
         let asked = tokio::select! {
             asked = asked => asked,
-            () = interrupt::asked() => {
+            () = cli::interrupted() => {
                 let failure = Failure::new(Exit::Failed, anyhow!("interrupted"));
                 let hint = "the batch goes on at the service; the same command fetches its answers";
                 return (Tally::default(), Err(failure.hint(hint)));

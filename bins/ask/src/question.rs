@@ -7,7 +7,7 @@ use wire::{ChatMessage, Role};
 
 use crate::display::Display;
 use crate::record::Record;
-use crate::service;
+use crate::refusal;
 
 /// Who is asked, and how the answer is shown.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl From<std::io::Error> for Unanswered {
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Asking(error) => service::refused(error),
+            Unanswered::Asking(error) => refusal::refused(error),
             Unanswered::Printing(error) => error.into(),
         }
     }

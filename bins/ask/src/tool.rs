@@ -12,7 +12,12 @@ use transport::{Client, Settings};
 use crate::arguments::Arguments;
 use crate::config::{Config, Task};
 use crate::question::Asking;
-use crate::{compare, conversation, interrupt, lines, many, service};
+use crate::{compare, conversation, lines, many, refusal};
+
+/// The definition of the tool's command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
 
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
@@ -34,8 +39,8 @@ fn resolve_and_ask(
 ) -> Result<(), Failure> {
     let environment = environment.clone().with_dotenv(Path::new(".")).or_exit(Exit::Usage)?;
     let is_talk = terminal.in_is_terminal && terminal.out_is_terminal && !arguments.json;
-    let config = Config::resolve(arguments, &environment, is_talk)?;
-    let place = service::find(&config, &environment, terminal)?;
+    let (config, source) = Config::resolve(arguments, &environment, is_talk)?;
+    let place = source.find(&config.saved, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let service = Service::start(place, Settings::default()).await?;
@@ -51,7 +56,7 @@ async fn ask(
     environment: &Environment,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let mut assistant = Assistant::from_saved(client, &config.saved).map_err(service::refused)?;
+    let mut assistant = Assistant::from_saved(client, &config.saved).map_err(refusal::refused)?;
     assistant.sampling = config.sampling.clone();
     writeln!(terminal.err, "{}", cli::NOT_CLINICAL)?;
     let asking = Asking {
@@ -81,7 +86,7 @@ async fn ask(
     }
     tokio::select! {
         asked = asked => asked,
-        () = interrupt::asked() => {
+        () = cli::interrupted() => {
             writeln!(terminal.out)?;
             Err(Failure::new(Exit::Failed, anyhow!("interrupted")))
         }

@@ -247,7 +247,7 @@ async fn without_a_question_or_a_model_nothing_is_asked() -> anyhow::Result<()> 
     -- out
     -- err
     error: [folder]/fine_tuned_model.json: no such file
-    hint: run-finetuning trains a model and saves it there; --model ID asks any other
+    hint: run-finetuning trains a model and saves it there; --model ID names any other
     ");
     insta::assert_snapshot!(check(&["Why?", "--temperature", "3"]).await, @"
     Usage

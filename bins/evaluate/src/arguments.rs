@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use connect::ModelArguments;
 use evaluation::Condition;
 
 /// Measure a model and say how sure the numbers are; compare two on the same questions.
@@ -10,7 +11,7 @@ use evaluation::Condition;
 /// For research only: not for diagnosis, treatment or any other clinical use. No number here says that a model is fit
 /// for one.
 #[derive(Debug, Parser)]
-#[command(name = "evaluate", version, after_help = EXIT_CODES)]
+#[command(name = "evaluate", version, after_help = AFTER)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -54,6 +55,8 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) model: ModelArguments,
     #[command(flatten)]
+    pub(crate) asking: AskingArguments,
+    #[command(flatten)]
     pub(crate) guard: GuardArguments,
     #[command(flatten)]
     pub(crate) judge: JudgeArguments,
@@ -67,29 +70,11 @@ pub(crate) struct RunArguments {
     pub(crate) outcome: OutcomeArguments,
 }
 
-/// What is asked, and how.
+/// How it is asked.
 #[derive(Debug, Args)]
-pub(crate) struct ModelArguments {
-    /// What run-finetuning saved; where it is missing, `fine_tuned_model_id.txt` beside it.
-    #[arg(long, value_name = "FILE", default_value = inference::SavedModel::FILE)]
-    pub(crate) model_file: PathBuf,
-    /// Measure this model instead; the saved model's base is asked as the saved model is.
-    #[arg(long, value_name = "ID")]
-    pub(crate) model: Option<String>,
-    /// Where the model is: at a service, on this machine, or (auto) where it was trained.
-    #[arg(long, value_enum, default_value_t = Place::Auto)]
-    pub(crate) provider: Place,
-    /// The service's address with its `/v1` [default: `OPENAI_BASE_URL` or OpenAI's].
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// The embedded server's data [default: that of the training, `MEDTUNE_DATA_DIR` or .medtune/server].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// The base model on this machine, a name or a path [default: that of the training].
-    #[arg(long, value_name = "NAME|PATH")]
-    pub(crate) base_model: Option<String>,
+pub(crate) struct AskingArguments {
     /// How freely answers are drawn, 0 to 2; 0 makes them repeatable.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = temperature)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, value_parser = connect::temperature)]
     pub(crate) temperature: f64,
     /// The most tokens of an answer.
     #[arg(long, value_name = "TOKENS", default_value_t = 1500, value_parser = clap::value_parser!(u64).range(1..))]
@@ -206,25 +191,14 @@ impl By {
     }
 }
 
-/// Where the model is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Place {
-    /// Where it was trained.
-    Auto,
-    /// On this machine.
-    Local,
-    /// At a service that speaks OpenAI's dialect.
-    Openai,
-}
+const AFTER: &str = "\
+Examples:
+  evaluate run                           the saved model on medical_valid.jsonl
+  evaluate run --model smollm2-135m-instruct --out evaluation/base
+  evaluate compare evaluation/base evaluation/tuned
+  evaluate score --predictions answers.jsonl --choices problems.jsonl
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 bad data or a leak, 4 the service refused or did not \
+Exit codes: 0 done, 1 failed, 2 usage, 3 bad data or a leak, 4 the service refused or did not \
 answer, 6 a condition of --fail-if holds.
 
 `evaluate rules` tells by which rules a choice is read out of an answer, and what is measured.";
-
-fn temperature(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(number) if (0.0..=2.0).contains(&number) => Ok(number),
-        _ => Err("not a number from 0 to 2".to_owned()),
-    }
-}

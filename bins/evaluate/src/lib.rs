@@ -18,4 +18,4 @@ mod compare_command;
 mod rules_command;
 mod tool;
 
-pub use crate::tool::run;
+pub use crate::tool::{command, run};

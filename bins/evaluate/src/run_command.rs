@@ -108,7 +108,7 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let arguments = self.arguments;
         let by = arguments.by;
-        let parallel = usize::from(arguments.model.parallel);
+        let parallel = usize::from(arguments.asking.parallel);
         let requests = measuring::requests(self.input, by) as u64;
         let progress = cli::progress(terminal, requests, "questions");
         let asking = Asking { subject, parallel, progress: progress.clone() };
@@ -155,8 +155,8 @@ impl Run<'_> {
 
 fn sampling(arguments: &RunArguments) -> Sampling {
     Sampling {
-        temperature: Some(arguments.model.temperature),
-        max_tokens: Some(arguments.model.max_tokens),
+        temperature: Some(arguments.asking.temperature),
+        max_tokens: Some(arguments.asking.max_tokens),
         seed: Some(i64::from(arguments.seed)),
         ..Sampling::default()
     }

@@ -8,6 +8,11 @@ use cli::{Environment, Exit, Failure, ResultExt, Terminal};
 use crate::arguments::{Arguments, Command};
 use crate::{compare_command, rules_command, run_command, score_command};
 
+/// The definition of the tool's command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
     let arguments: Arguments = match cli::parse(args, terminal) {
@@ -15,13 +20,13 @@ pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Termin
         Err(exit) => return exit,
     };
     cli::trace(environment, arguments.verbose);
-    match command(&arguments, environment, terminal) {
+    match carry_out(&arguments, environment, terminal) {
         Ok(exit) => exit,
         Err(failure) => cli::report(terminal, &failure),
     }
 }
 
-fn command(
+fn carry_out(
     arguments: &Arguments,
     environment: &Environment,
     terminal: &mut Terminal<'_>,

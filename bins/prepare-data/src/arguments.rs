@@ -17,7 +17,7 @@ use crate::phi::Phi;
 /// Every record of the input ends up in the training file, in the validation file, or is left out and reported. The
 /// files appear whole or not at all.
 #[derive(Debug, Parser)]
-#[command(name = "prepare-data", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
+#[command(name = "prepare-data", version, after_help = AFTER, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -131,4 +131,11 @@ fn share(text: &str) -> Result<f64, String> {
     valid.then_some(share).ok_or_else(|| "expected a number above 0 and up to 1".to_owned())
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed (such as a full disk), 2 usage, 3 input missing or bad, 4 the hub cannot be used.";
+const AFTER: &str = "\
+Examples:
+  prepare-data                           medical_o1_sft_mix.json of this folder
+  prepare-data --download                fetches that file first
+  prepare-data --input records.csv --phi redact --report report.html
+  prepare-data check medical_train.jsonl
+
+Exit codes: 0 done, 1 failed (such as a full disk), 2 usage, 3 input missing or bad, 4 the hub cannot be used.";

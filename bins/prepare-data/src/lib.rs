@@ -45,4 +45,4 @@ pub use crate::report::{
     SideTokens, TokenReport,
 };
 pub use crate::spread::Spread;
-pub use crate::tool::run;
+pub use crate::tool::{command, run};

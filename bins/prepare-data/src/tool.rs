@@ -28,6 +28,11 @@ use crate::summary::{count, number, summary};
 use crate::tally::Tally;
 use crate::warnings;
 
+/// The definition of the tool's command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the tool with `args` (without the program's name) and returns how it ended.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
     let arguments: Arguments = match cli::parse(args, terminal) {

@@ -12,7 +12,7 @@ use crate::sweep::Axis;
 /// On this machine (no key needed) or at a service that speaks OpenAI's dialect. Running the same command again on the
 /// same files goes on with the job that it began, also after a crash, and never starts a second one beside it.
 #[derive(Debug, Parser)]
-#[command(name = "run-finetuning", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "run-finetuning", version, args_conflicts_with_subcommands = true, after_help = AFTER)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -171,7 +171,14 @@ pub(crate) struct Train {
     pub(crate) model_file: PathBuf,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed or interrupted, 2 usage, 3 files missing or bad, 4 the service \
+const AFTER: &str = "\
+Examples:
+  run-finetuning                         on this machine, or at OpenAI where a key is set
+  run-finetuning --provider local --epochs 2
+  run-finetuning --detach                leaves the job to itself; --follow follows it again
+  run-finetuning list
+
+Exit codes: 0 done, 1 failed or interrupted, 2 usage, 3 files missing or bad, 4 the service \
 refused or did not answer, 5 the job itself failed or was cancelled.";
 
 /// The characters that every service takes; `OpenAI` does not say which it does.

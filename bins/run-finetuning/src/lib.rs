@@ -20,7 +20,6 @@ mod ledger;
 mod service;
 mod curve;
 mod display;
-mod interrupt;
 mod explain;
 mod job;
 mod ended;
@@ -30,4 +29,4 @@ mod follow;
 mod runs;
 mod tool;
 
-pub use crate::tool::run;
+pub use crate::tool::{command, run};

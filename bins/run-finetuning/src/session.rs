@@ -15,7 +15,7 @@ use crate::ledger::{Entry, Ledger, Stage};
 use crate::preflight::{Files, look_up_model};
 use crate::service::Found;
 use crate::sweep::Score;
-use crate::{continued, ended, interrupt, save};
+use crate::{continued, ended, save};
 
 /// A recipe to train, with its run.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ pub(crate) async fn watched<T>(
     };
     tokio::select! {
         done = work(terminal) => done.map_err(Stop::Failed),
-        () = interrupt::asked() => Err(Stop::Interrupted),
+        () = cli::interrupted() => Err(Stop::Interrupted),
         () = time_is_over => Err(Stop::Deadline),
     }
 }

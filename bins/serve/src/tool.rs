@@ -7,20 +7,30 @@ use cli::{Environment, Exit, Failure, ResultExt as _, Terminal};
 use server::{BaseModel, Server};
 use tokio::net::TcpListener;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::config::Config;
-use crate::stop;
+use crate::health;
+
+/// The definition of the tool's command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
 
 /// Serves until Ctrl-C or SIGTERM, with `args` as typed behind the program's name.
 ///
-/// Exit codes: 0 stopped as asked, 1 failed, 2 usage, 4 the base model cannot be fetched.
+/// Exit codes: 0 stopped as asked, 1 failed, 2 usage, 4 the base model cannot be fetched or no
+/// server answers.
 pub fn run(args: Vec<OsString>, environment: &Environment, terminal: &mut Terminal<'_>) -> Exit {
     let arguments: Arguments = match cli::parse(args, terminal) {
         Ok(arguments) => arguments,
         Err(exit) => return exit,
     };
     cli::trace(environment, arguments.verbose);
-    match serve(arguments, environment, terminal) {
+    let done = match &arguments.command {
+        Some(Command::Health(arguments)) => health::check(arguments, terminal),
+        None => serve(arguments, environment, terminal),
+    };
+    match done {
         Ok(()) => Exit::Done,
         Err(failure) => cli::report(terminal, &failure),
     }
@@ -50,7 +60,7 @@ fn serve(
                     .hint("another program may listen there; --addr 127.0.0.1:0 takes a free port")
             })?;
         announce(&listener, &config, &base, terminal)?;
-        server.serve(listener, stop::asked()).await?;
+        server.serve(listener, cli::interrupted()).await?;
         Ok::<(), Failure>(())
     })?;
     writeln!(

@@ -46,6 +46,15 @@ fn wrong_values_are_usage_errors_that_name_them() {
     }
 }
 
+#[test]
+fn where_no_server_answers_health_says_so() -> anyhow::Result<()> {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let (exit, out, err) = check(&["health", "--addr", &closed]);
+    assert_eq!((exit, out.as_str()), (Exit::Service, ""));
+    assert!(err.starts_with(&format!("error: {closed} does not answer: ")), "{err}");
+    Ok(())
+}
+
 /// A running `serve`, killed when dropped.
 struct Running {
     process: Child,
@@ -95,6 +104,8 @@ fn the_url_is_printed_and_a_second_server_on_the_data_is_refused() -> anyhow::Re
     let running = Running::start(data.path())?;
     assert!(running.get("/health")?.starts_with("HTTP/1.1 200 OK"));
     assert!(running.get("/v1/models")?.contains(r#""id":"tiny-llama""#));
+    let health = ["health", "--addr", &running.address];
+    assert_eq!(check(&health), (Exit::Done, "ok\n".to_owned(), String::new()));
     let second = command(data.path()).output()?;
     let err = String::from_utf8(second.stderr)?;
     assert_eq!((second.status.code(), second.stdout.len()), (Some(1), 0), "{err}");

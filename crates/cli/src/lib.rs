@@ -10,12 +10,14 @@ mod terminal;
 mod failure;
 mod arguments;
 mod progress;
+mod interrupt;
 mod log;
 
 pub use arguments::parse;
 pub use environment::{Environment, EnvironmentError};
 pub use exit::Exit;
 pub use failure::{Failure, ResultExt, report};
+pub use interrupt::interrupted;
 pub use log::trace;
 pub use progress::{bytes_progress, progress};
 pub use terminal::{NOT_CLINICAL, Terminal, with_process};

@@ -1,5 +1,7 @@
 //! A service by its profile, its address and the variables that the official SDKs read.
 
+use std::path::Path;
+
 use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, ResultExt};
 use transport::{Endpoint, Key, Provider};
@@ -9,14 +11,41 @@ use crate::profile::{Profile, Profiles};
 /// `OpenAI`'s own address.
 pub const OPENAI: &str = "https://api.openai.com/v1";
 
-/// The service at `base_url`, else at `OPENAI_BASE_URL`, else `OpenAI`'s, with the key in `OPENAI_API_KEY`.
+/// The profile of a service that is not known to be another's.
+const OPENAI_PROFILE: &str = "openai";
+
+/// The service at `base_url`, else at `OPENAI_BASE_URL`, else `OpenAI`'s.
+///
+/// Its key is the one in `OPENAI_API_KEY`, unless the host of `base_url` is known to be another provider's: then it is
+/// that provider's, so that no service is shown the key of another. `OPENAI_BASE_URL` says whose `OPENAI_API_KEY` is.
 ///
 /// # Errors
 ///
-/// [`Exit::Usage`] when an address, key or id has a wrong form, or when a service that is not on this machine has no key.
+/// [`Exit::Usage`] when an address, key or id has a wrong form, when a service that is not on this machine has no key, or
+/// when the `medtune.toml` of the working folder is a bad one.
 pub fn endpoint(base_url: Option<&str>, environment: &Environment) -> Result<Endpoint, Failure> {
-    let profile = Profiles::bundled().named("openai", &[])?;
-    profile_endpoint(&profile, base_url, environment)
+    let profiles = Profiles::in_folder(Path::new(".")).or_exit(Exit::Usage)?;
+    let name = match base_url {
+        Some(url) => owner(&profiles, url, environment)?,
+        None => OPENAI_PROFILE.to_owned(),
+    };
+    profile_endpoint(&profiles.named(&name, &[])?, base_url, environment)
+}
+
+/// The name of the profile whose key the service at `url` is shown.
+fn owner(profiles: &Profiles, url: &str, environment: &Environment) -> Result<String, Failure> {
+    let asked = host(url)?;
+    let told = environment.get("OPENAI_BASE_URL").and_then(|url| host(url).ok());
+    if told.as_ref() == Some(&asked) {
+        return Ok(OPENAI_PROFILE.to_owned());
+    }
+    Ok(profiles.of_host(&asked).unwrap_or(OPENAI_PROFILE).to_owned())
+}
+
+/// The host of an address.
+pub(crate) fn host(url: &str) -> Result<String, Failure> {
+    let endpoint = Endpoint::new(Provider::OpenAi, url, None).or_exit(Exit::Usage)?;
+    Ok(endpoint.host().to_owned())
 }
 
 /// The service of `profile` at `base_url`, else where its variables or the profile itself say.
@@ -128,6 +157,20 @@ mod tests {
         );
         assert_eq!(check(None, &set), Ok("https://variable.invalid/v1".to_owned()));
         assert_eq!(check(None, &set[1..]), Ok(OPENAI.to_owned()));
+    }
+
+    #[test]
+    fn a_known_host_is_shown_its_own_key_and_never_openais() {
+        let nebius = "https://api.tokenfactory.nebius.com/v1";
+        let by_address = |pairs: &[(&str, &str)]| {
+            let environment = Environment::from_pairs(pairs.iter().copied());
+            endpoint(Some(nebius), &environment).map_err(|failure| failure.exit()).map(drop)
+        };
+        let openai = ("OPENAI_API_KEY", "k");
+        assert_eq!(by_address(&[openai]), Err(Exit::Usage));
+        assert_eq!(by_address(&[("NEBIUS_API_KEY", "k")]), Ok(()));
+        // Whoever sets both variables says that the key is for that service.
+        assert_eq!(by_address(&[openai, ("OPENAI_BASE_URL", nebius)]), Ok(()));
     }
 
     #[test]

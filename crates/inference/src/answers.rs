@@ -21,7 +21,8 @@ const LINES_A_SYNC: usize = 32;
 /// The answers to many questions, one JSON object a line.
 ///
 /// Each answer is appended as it comes, so that a process that is killed leaves at most an unfinished last line, which is
-/// taken away when the file is opened again. [`AnswerFile::finish`] puts the lines into the questions' order. A line
+/// taken away when the file is opened again. Where there was no file before, only its owner may read it.
+/// [`AnswerFile::finish`] puts the lines into the questions' order. A line
 /// says by its `key` which question it answers: a hash of the question, its id and how it was asked.
 ///
 /// # Examples
@@ -128,9 +129,12 @@ impl AnswerFile {
         questions: &[Question],
     ) -> Result<Self, AnswerFileError> {
         let fail = |source| AnswerFileError::File { path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(fail)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // Answers repeat what patients' records say: nobody else reads them, unless the file was there and says otherwise.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(fail)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {

@@ -1,7 +1,9 @@
-//! The signals that end a server.
+//! The signals by which a person stops a tool, or what it is doing.
 
-/// Comes true at Ctrl-C and, on Unix, at SIGTERM.
-pub(crate) async fn asked() {
+/// Comes true at Ctrl-C and, on Unix, at SIGTERM; never where the process cannot listen to them.
+///
+/// Once it has been waited for, neither of them ends the process by itself.
+pub async fn interrupted() {
     let interrupt = async {
         // Without the signal's handler the process ends at once, which is an end too.
         if tokio::signal::ctrl_c().await.is_err() {
