@@ -42,7 +42,7 @@ pub fn describe(file: &RemoteFile, settings: &Settings) -> Result<Described, Err
     if settings.offline {
         return Err(Error::Offline);
     }
-    let (Pinned { bytes, sha256 }, commit) = known(file, settings)?;
+    let (Pinned { bytes, sha256, .. }, commit) = known(file, settings)?;
     Ok(Described { bytes, sha256: Some(sha256).filter(|hash| !hash.is_empty()), commit })
 }
 
