@@ -55,7 +55,7 @@ doc_to_text: "{{{{prompt}}}}"
 doc_to_target: "{{{{answer}}}}"
 target_delimiter: ""
 metric_list:
-  - metric: perplexity
+  - metric: acc
 """
 
 
