@@ -29,6 +29,8 @@ pub struct Described {
     pub bytes: u64,
     /// Its SHA-256 in hexadecimal, which the hub tells of large files alone.
     pub sha256: Option<String>,
+    /// Its name in git in hexadecimal, which the hub tells of the others.
+    pub git_sha1: Option<String>,
     /// The commit that it is of.
     pub commit: String,
 }
@@ -42,8 +44,9 @@ pub fn describe(file: &RemoteFile, settings: &Settings) -> Result<Described, Err
     if settings.offline {
         return Err(Error::Offline);
     }
-    let (Pinned { bytes, sha256, .. }, commit) = known(file, settings)?;
-    Ok(Described { bytes, sha256: Some(sha256).filter(|hash| !hash.is_empty()), commit })
+    let (Pinned { bytes, sha256, git_sha1 }, commit) = known(file, settings)?;
+    let told = |hash: String| Some(hash).filter(|hash| !hash.is_empty());
+    Ok(Described { bytes, sha256: told(sha256), git_sha1: told(git_sha1), commit })
 }
 
 /// Brings `file` to the path `target`, and tells `progress` how many of how many bytes are here.

@@ -182,6 +182,7 @@ fn a_file_is_described_without_being_sent() -> anyhow::Result<()> {
     let described = describe(&Place::file(), &place.settings())?;
     assert_eq!(described.bytes, content().len() as u64);
     assert_eq!(described.sha256.as_deref(), Some(&*server::sha256(&content())));
+    assert_eq!(described.git_sha1, None);
     assert_eq!((described.commit.as_str(), place.hub.sent()), (server::COMMIT, 0));
     let missing = Repository::dataset("owner/records")?.file("data/none.json");
     assert!(matches!(describe(&missing, &place.settings()), Err(Error::Missing { .. })));

@@ -35,6 +35,8 @@ pub(super) struct File {
     pub(super) name: String,
     pub(super) bytes: u64,
     sha256: Option<String>,
+    /// Its name in git, which the hub tells of small files.
+    git_sha1: Option<String>,
     /// Whether the hash was known before the hub told one.
     known: bool,
 }
@@ -56,6 +58,9 @@ impl File {
             (Some(sha256), true) => format!("{name} has the SHA-256 that is known of it: {sha256}"),
             (Some(sha256), false) => {
                 format!("{name} has the SHA-256 that the hub tells of it: {sha256}")
+            }
+            (None, _) if self.git_sha1.is_some() => {
+                format!("{name} has the name in git that the hub tells of it")
             }
             (None, _) => format!(
                 "the hub tells no SHA-256 of {name}, so that only its length was checked: {bytes} bytes"
@@ -129,9 +134,9 @@ impl Wanted {
         name: &str,
         described: Described,
     ) -> Result<(), LocateError> {
-        let Described { bytes, sha256, .. } = described;
+        let Described { bytes, sha256, git_sha1, .. } = described;
         let Some(pinned) = model.pinned(name) else {
-            self.all.push(File { name: name.to_owned(), bytes, sha256, known: false });
+            self.all.push(File { name: name.to_owned(), bytes, sha256, git_sha1, known: false });
             return Ok(());
         };
         // Told now, not after gigabytes of another file.
@@ -146,7 +151,7 @@ impl Wanted {
             });
         }
         let sha256 = Some(pinned.sha256.to_owned());
-        self.all.push(File { name: name.to_owned(), bytes, sha256, known: true });
+        self.all.push(File { name: name.to_owned(), bytes, sha256, git_sha1, known: true });
         Ok(())
     }
 
@@ -158,7 +163,8 @@ impl Wanted {
         heard: &mut dyn FnMut(u64, u64),
     ) -> Result<Fetched, LocateError> {
         let sha256 = file.sha256.clone().unwrap_or_default();
-        let pinned = Some(Pinned { bytes: file.bytes, sha256 });
+        let git_sha1 = file.git_sha1.clone().unwrap_or_default();
+        let pinned = Some(Pinned { bytes: file.bytes, sha256, git_sha1 });
         let remote = RemoteFile { pinned, ..at(&self.repository, &self.commit, &file.name) };
         let target = self.folder.join(file.local_name());
         match hub::fetch(&remote, &target, settings, heard) {
