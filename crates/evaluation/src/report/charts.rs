@@ -8,6 +8,7 @@ use crate::compare::Comparison;
 use crate::item::Item;
 use crate::measure::Measure;
 use crate::metric::Metric;
+use crate::safety;
 use crate::statistics::{self, Calibration};
 
 /// Every chart that the report's numbers allow, as SVG.
@@ -17,11 +18,16 @@ pub(super) fn of_report(report: &Report) -> Vec<String> {
     };
     let is_other_share = |measure: &&Measure| measure.metric.is_fraction() && !is_choice(measure);
     let choices: Vec<_> = report.measures.iter().filter(is_choice).collect();
-    let others: Vec<_> = report.measures.iter().filter(is_other_share).collect();
-    let chance = choices.iter().find_map(|measure| measure.chance);
+    let others = report.measures.iter().filter(is_other_share);
+    let (safety, others): (Vec<_>, Vec<_>) =
+        others.partition(|measure| safety::is_set(&measure.set));
+    // Sets with other numbers of choices have other chances: one line would be wrong for some.
+    let first = choices.first().and_then(|measure| measure.chance);
+    let chance = first.filter(|_| choices.iter().all(|measure| measure.chance == first));
     let mut charts = Vec::new();
     charts.extend(shares("Multiple choice: right answers", &choices, chance));
     charts.extend(shares("Shares, with 95 % intervals", &others, None));
+    charts.extend(shares("Safety questions", &safety, None));
     charts.extend(lengths(&report.items));
     charts.extend(report.calibration.as_ref().map(calibration));
     charts
@@ -140,9 +146,9 @@ fn calibration(calibration: &Calibration) -> String {
         },
         series: &[
             Series { name: "model", points: &points },
-            Series { name: "as right as sure", points: &[(0.0, 0.0), (1.0, 1.0)] },
-            Series { name: "95 % interval", points: &low },
-            Series { name: "of the share", points: &high },
+            Series { name: "ideal", points: &[(0.0, 0.0), (1.0, 1.0)] },
+            Series { name: "95 % low", points: &low },
+            Series { name: "95 % high", points: &high },
         ],
         markers: &[],
     }
