@@ -44,8 +44,10 @@ fn page(command: Command, others: &[String], date: &str) -> io::Result<Vec<u8>> 
     let has_commands = command.has_subcommands();
     let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION")).to_owned();
     let man = Man::new(command).manual(MANUAL).source(format!("{MANUAL} {version}")).date(date);
-    let mut page = Vec::new();
-    man.render_title(&mut page)?;
+    let mut title = Vec::new();
+    man.render_title(&mut title)?;
+    // An empty date has to stand there in quotes, or what comes behind it is taken for the date.
+    let mut page = String::from_utf8_lossy(&title).replacen(" 1  \"", " 1 \"\" \"", 1).into_bytes();
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;

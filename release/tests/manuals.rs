@@ -24,6 +24,15 @@ fn long_options(command: &Command) -> impl Iterator<Item = String> {
 }
 
 #[test]
+fn a_page_of_no_date_says_so_in_the_place_of_the_date() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    write(folder.path(), "")?;
+    let page = fs::read_to_string(folder.path().join("share/man/man1/ask.1"))?;
+    assert!(page.contains(".TH ask 1 \"\" \"medtune "), "{page:.200}");
+    Ok(())
+}
+
+#[test]
 fn every_program_of_the_workspace_has_pages_and_completions() -> anyhow::Result<()> {
     let mut programs = BTreeSet::new();
     for entry in fs::read_dir(Path::new(ROOT).join("bins"))? {
