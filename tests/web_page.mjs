@@ -179,6 +179,15 @@ const last = (page) => page.locator('.answer').last();
 const state = (page, wanted) =>
   page.waitForFunction((wanted) => [...document.querySelectorAll('.answer')].at(-1)?.dataset.state === wanted, wanted);
 
+/** Waits until so many are there. */
+async function counted(locator, wanted) {
+  const end = Date.now() + PATIENCE_MS;
+  for (let found; (found = await locator.count()) !== wanted; ) {
+    assert.ok(Date.now() < end, `${found} instead of ${wanted} of ${locator}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function ask(page, question) {
   await page.getByLabel('Your question').fill(question);
   await page.keyboard.press('Enter');
@@ -264,7 +273,7 @@ test('a question is answered, and the next one is asked behind it', async () => 
     [5, 400, 0.5, true],
   );
   await page.reload();
-  assert.equal(await page.locator('.turn').count(), 2, 'a reload loses nothing');
+  await counted(page.locator('.turn'), 2);
   await page.context().close();
 });
 
@@ -530,7 +539,7 @@ test('a conversation is copied and saved', async () => {
   );
   await page.getByRole('button', { name: 'New conversation' }).click();
   await page.getByRole('button', { name: 'Begin anew' }).click();
-  assert.equal(await page.locator('.turn').count(), 0);
+  await counted(page.locator('.turn'), 0);
   await page.context().close();
 });
 
@@ -560,7 +569,7 @@ test('a job is paused, resumed and cancelled, each after a question', async () =
     await page.locator(`.run-head [data-status="${status}"]`).waitFor();
   }
   await page.getByText('Fine-tuning job cancelled').waitFor();
-  assert.equal(await page.getByRole('button', { name: 'Resume' }).count(), 0);
+  await counted(page.getByRole('button', { name: 'Resume' }), 0);
   await page.context().close();
 });
 
@@ -609,7 +618,7 @@ test('the server goes and comes back: nothing is lost, and what was asked meanwh
   await page.getByRole('alert').filter({ hasText: 'The server does not answer' }).waitFor({ state: 'hidden' });
   await state(page, 'done');
   assert.equal(await page.getByLabel('Your question').inputValue(), 'a draft');
-  assert.equal(await page.locator('.turn').count(), 2);
+  await counted(page.locator('.turn'), 2);
   await page.goto(`${server.url}/#/runs`);
   await page.getByRole('link', { name: /^watched/ }).waitFor();
   await server.stop();
