@@ -121,8 +121,15 @@ fn hostile_texts_take_time_in_proportion_to_their_length() {
     let (small, large) = (hostile(250_000), hostile(1_000_000));
     for encoding in [Encoding::Cl100k, Encoding::O200k] {
         for ((what, small), (_, large)) in small.iter().zip(&large) {
-            let (small, large) = (time(encoding, small), time(encoding, large));
-            // Four times the length; twice that for the noise of a busy machine, which has 20 ms free.
+            // Four times the length; twice that for the noise of a busy machine, which has 20 ms free and five tries.
+            let mut times = (Duration::ZERO, Duration::MAX);
+            for _ in 0..5 {
+                times = (time(encoding, small), time(encoding, large));
+                if times.1 < times.0 * 8 + Duration::from_millis(20) {
+                    break;
+                }
+            }
+            let (small, large) = times;
             assert!(
                 large < small * 8 + Duration::from_millis(20),
                 "{encoding}, {what}: {small:?}, then {large:?}"
