@@ -43,8 +43,7 @@ pub(crate) fn run(
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = run.ask(model, judges, terminal) => outcome,
-            // Where the signal cannot be listened to, it ends the process by itself.
-            Ok(()) = tokio::signal::ctrl_c() => {
+            () = cli::interrupted() => {
                 let failure = Failure::new(Exit::Failed, anyhow::anyhow!("interrupted"));
                 Err(failure.hint("what was answered is kept: the same command goes on from there"))
             }
