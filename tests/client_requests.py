@@ -114,7 +114,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
 
         def write(name, rows):
-            row = lambda n: {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": f"Answer {n}."}]}
+            def row(n):
+                answer = f"## Thinking\nIt is {n}.\n\n## Final Response\nAnswer {n}."
+                return {"messages": [{"role": "user", "content": f"Question {n}?"}, {"role": "assistant", "content": answer}]}
+
             (Path(folder) / name).write_text("".join(json.dumps(row(n)) + "\n" for n in rows))
 
         def tool(*arguments, name="run-finetuning", code=0):
