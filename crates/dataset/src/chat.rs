@@ -38,12 +38,14 @@ pub enum Fault {
     LastMessageNotAssistant,
     /// A weight is not 0 or 1, or not on an assistant's message.
     WrongWeight,
-    /// Every message of the assistant has weight 0.
+    /// Every message of the assistant has weight 0, or an answer of a pair has it.
     NothingToLearn,
     /// A call of a tool lacks its id or function, or a tool's answer lacks the id of its call.
     WrongToolCall,
     /// A pair of answers has no `input` with messages.
     MissingInput,
+    /// The input of a pair ends with the assistant's or the system's message, so that it asks nothing.
+    InputAsksNothing,
     /// An answer of a pair is missing, or is not one message of the assistant.
     WrongOutput,
     /// The two answers of a pair are the same.
@@ -74,6 +76,7 @@ impl Fault {
             Self::NothingToLearn => "nothing_to_learn",
             Self::WrongToolCall => "wrong_tool_call",
             Self::MissingInput => "missing_input",
+            Self::InputAsksNothing => "input_asks_nothing",
             Self::WrongOutput => "wrong_output",
             Self::SameOutputs => "same_outputs",
             Self::UnrecognizedKey => "unrecognized_key",

@@ -37,6 +37,16 @@ pub fn check_preference(value: &Value) -> Vec<Finding> {
             message.as_object().map_or_else(|| vec![Fault::MessageMissingKey], check_message);
         findings.extend(faults.into_iter().map(|fault| Finding { fault, message: Some(index) }));
     }
+    let last = messages.len() - 1;
+    if messages[last].get("role").is_some_and(asks_nothing) {
+        findings.push(Finding { fault: Fault::InputAsksNothing, message: Some(last) });
+    }
+    for (index, answer) in [preferred, rejected].into_iter().enumerate() {
+        if answer.get("weight").and_then(Value::as_f64) == Some(0.0) {
+            let message = Some(messages.len() + index);
+            findings.push(Finding { fault: Fault::NothingToLearn, message });
+        }
+    }
     if preferred == rejected {
         findings.push(whole(Fault::SameOutputs));
     }
@@ -49,6 +59,11 @@ fn answer<'a>(pair: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
         [message] if is_assistant(message.get("role")) => Some(message),
         _ => None,
     }
+}
+
+/// Whether a conversation that ends with a message of this role leaves nothing to answer.
+fn asks_nothing(role: &Value) -> bool {
+    matches!(role.as_str(), Some("assistant" | "system" | "developer"))
 }
 
 fn knows(object: &Map<String, Value>, known: &[&str]) -> bool {
@@ -111,6 +126,18 @@ mod tests {
             (
                 pair(INPUT, BETTER, r#"[{"role": "assistant", "content": " "}]"#),
                 "missing_content in message 2",
+            ),
+            (
+                pair(r#"{"messages": [{"role": "system", "content": "S"}]}"#, BETTER, WORSE),
+                "input_asks_nothing in message 0",
+            ),
+            (
+                pair(&format!(r#"{{"messages": {BETTER}}}"#), BETTER, WORSE),
+                "input_asks_nothing in message 0",
+            ),
+            (
+                pair(INPUT, r#"[{"role": "assistant", "content": "A", "weight": 0}]"#, WORSE),
+                "nothing_to_learn in message 1",
             ),
             (
                 pair(r#"{"messages": ["Q"], "mood": 1}"#, BETTER, WORSE),
