@@ -7,6 +7,25 @@ use template::Template;
 use wire::{ChatCompletion, Extra, FinishReason, Usage};
 
 /// A model's answer, reasoning and response apart.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Finish};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["## Thinking\n\nCrushing.\n\n## Final Response\n\nAn ECG."]).await?;
+/// let answer = Assistant::new(client, "ft:tiny").ask("What is the first test in chest pain?").await?;
+/// assert_eq!((answer.model.as_str(), &answer.finish), ("ft:tiny", &Finish::Stop));
+/// assert_eq!(answer.usage.as_ref().map(|usage| usage.completion_tokens), Some(5));
+/// assert!(answer.text.starts_with("## Thinking"), "the text as it came");
+/// let json = serde_json::to_value(&answer)?;
+/// assert_eq!((&json["response"], &json["finish"]), (&"An ECG.".into(), &"stop".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Answer {
@@ -32,7 +51,10 @@ pub struct Answer {
 /// # Examples
 ///
 /// ```
-/// assert_eq!(inference::Finish::Length.to_string(), "length");
+/// use inference::Finish;
+///
+/// assert_eq!(Finish::Length.to_string(), "length");
+/// assert_eq!(Finish::Cut.as_str(), "cut"); // the stream broke off: the service gave no reason
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +72,32 @@ pub enum Finish {
 }
 
 /// A part of an answer that arrives.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Event};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["Yes, in children."]).await?;
+/// let mut stream = Assistant::new(client, "ft:tiny").ask_stream("Is a fever common?").await?;
+/// let mut unmarked = String::new();
+/// while let Some(event) = stream.next().await? {
+///     match event {
+///         Event::Unmarked(text) => unmarked += &text, // perhaps a heading still follows
+///         Event::Usage(usage) => assert_eq!(usage.total_tokens, 12),
+///         Event::Done(answer) => {
+///             assert_eq!((answer.reasoning, answer.response.as_str()), (None, "Yes, in children."));
+///         }
+///         other => unreachable!("there was no heading: {other:?}"),
+///     }
+/// }
+/// assert_eq!(unmarked, "Yes, in children.");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

@@ -46,6 +46,7 @@ const LINES_A_SYNC: usize = 32;
 ///     let index = missing[outcome.index];
 ///     file.write(index, &questions[index], &outcome.result)?;
 /// }
+/// file.sync()?; // not even a power cut takes them now
 /// file.finish()?;
 /// assert!(AnswerFile::open(&path, &assistant, &questions)?.missing().is_empty());
 /// # Ok(())
@@ -72,6 +73,26 @@ struct Line {
 }
 
 /// Why a file of answers cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{AnswerFile, AnswerFileError, Assistant, Question};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([]).await?;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.md");
+/// std::fs::write(&path, "# Ward round\n")?;
+/// let assistant = Assistant::new(client, "ft:tiny");
+/// let error = AnswerFile::open(&path, &assistant, &[Question::new("Is a fever common?")]).unwrap_err();
+/// assert!(matches!(error, AnswerFileError::Foreign { line: 1, .. }));
+/// assert_eq!(std::fs::read_to_string(&path)?, "# Ward round\n", "nobody's notes are written over");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerFileError {
@@ -158,11 +179,50 @@ impl AnswerFile {
     }
 
     /// What each question is called in the file and at a service, by its place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::{AnswerFile, Assistant, Question};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([]).await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let assistant = Assistant::new(client, "ft:tiny");
+    /// let questions = ["Is a fever common?", "Is a fever common?"].map(Question::new);
+    /// let file = AnswerFile::open(&folder.path().join("answers.jsonl"), &assistant, &questions)?;
+    /// let [first, second] = file.keys() else { panic!("a key for each question") };
+    /// assert_eq!(*second, format!("{first}-2"), "asked twice, answered twice");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keys(&self) -> &[String] {
         &self.keys
     }
 
     /// Whether an unfinished line was taken away when the file was opened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::{AnswerFile, Assistant, Question};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([]).await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("answers.jsonl");
+    /// std::fs::write(&path, r#"{"question":"Is a fever comm"#)?; // the process was killed here
+    /// let assistant = Assistant::new(client, "ft:tiny");
+    /// let file = AnswerFile::open(&path, &assistant, &[Question::new("Is a fever common?")])?;
+    /// assert!(file.is_repaired());
+    /// assert_eq!(file.missing(), [0]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_repaired(&self) -> bool {
         self.is_repaired
     }

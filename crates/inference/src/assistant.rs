@@ -74,6 +74,29 @@ impl Patience {
 /// A model together with how it wants to be asked.
 ///
 /// The parts are public, because every combination of them is a valid way of asking.
+///
+/// # Examples
+///
+/// ```
+/// use inference::{Assistant, Patience, Sampling};
+/// use wire::{ChatMessage, Role};
+/// # use std::time::Duration;
+/// # use transport::{Client, Endpoint, Provider, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let endpoint = Endpoint::new(Provider::OpenAi, "http://127.0.0.1:8080/v1", None)?;
+/// # let client = Client::new(endpoint, Settings::default())?;
+/// let assistant = Assistant {
+///     sampling: Sampling { temperature: Some(0.0), max_tokens: None, ..Sampling::default() },
+///     patience: Patience::up_to(Duration::from_secs(60)),
+///     ..Assistant::new(client, "ft:tiny")
+/// };
+/// let request = assistant.request(vec![ChatMessage::new(Role::User, "Is a fever common?")]);
+/// assert_eq!((request.model.as_str(), request.temperature, request.max_tokens), ("ft:tiny", Some(0.0), None));
+/// assert_eq!(request.messages.len(), 2, "the system prompt of the training and the question");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Assistant {
     /// The service.
@@ -118,9 +141,7 @@ impl Assistant {
     /// let assistant = Assistant::from_saved(client.clone(), &saved)?;
     /// assert_eq!(assistant.system_prompt.as_deref(), Some("Be brief."));
     /// saved.system_prompt = "Be brief and kind.".to_owned();
-    /// assert!(Assistant::from_saved(client.clone(), &saved).is_err(), "it was not trained with that");
-    /// let meant = Assistant::from_saved_as_is(client, &saved);
-    /// assert_eq!(meant.system_prompt.as_deref(), Some("Be brief and kind."));
+    /// assert!(Assistant::from_saved(client, &saved).is_err(), "it was not trained with that");
     /// # Ok(())
     /// # }
     /// ```
@@ -139,6 +160,23 @@ impl Assistant {
     /// An assistant that asks with the saved prompt and template although they are not those of the training.
     ///
     /// This is the way past [`Error::NotAsTrained`], for whoever edited the file on purpose.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use inference::{Assistant, SavedModel};
+    /// # use transport::{Client, Endpoint, Provider, Settings};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let endpoint = Endpoint::new(Provider::OpenAi, "http://127.0.0.1:8080/v1", None)?;
+    /// # let client = Client::new(endpoint, Settings::default())?;
+    /// let mut saved = SavedModel::of_id("ft:tiny");
+    /// saved.system_prompt = "Answer in one sentence.".to_owned();
+    /// let assistant = Assistant::from_saved_as_is(client, &saved);
+    /// assert_eq!(assistant.system_prompt.as_deref(), Some("Answer in one sentence."));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_saved_as_is(client: Client, saved: &SavedModel) -> Self {
         Self {
             system_prompt: Some(saved.system_prompt.clone()).filter(|prompt| !prompt.is_empty()),
@@ -209,6 +247,24 @@ impl Assistant {
 
     /// As [`Assistant::ask`], with messages; the system prompt goes before them unless they begin with one.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::Assistant;
+    /// use wire::{ChatMessage, Role};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["Within ten minutes."]).await?;
+    /// let assistant = Assistant::new(client, "ft:tiny");
+    /// let said = [(Role::User, "Chest pain?"), (Role::Assistant, "An ECG."), (Role::User, "How soon?")];
+    /// let messages = said.map(|(role, text)| ChatMessage::new(role, text)).to_vec();
+    /// assert_eq!(assistant.ask_messages(messages).await?.response, "Within ten minutes.");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Assistant::ask`].
@@ -220,6 +276,24 @@ impl Assistant {
     }
 
     /// As [`Assistant::ask_stream`], with messages; the system prompt goes before them unless they begin with one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::Assistant;
+    /// use wire::{ChatMessage, Role};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["Yes."]).await?;
+    /// let brief = ChatMessage::new(Role::System, "One word."); // instead of the assistant's own prompt
+    /// let question = ChatMessage::new(Role::User, "Is a fever common?");
+    /// let stream = Assistant::new(client, "ft:tiny").ask_messages_stream(vec![brief, question]).await?;
+    /// assert_eq!(stream.whole().await?.response, "Yes.");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -68,6 +68,27 @@ impl BatchOptions {
 }
 
 /// Why a batch did not bring answers.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned_batches.rs"));
+/// use inference::{AnswerFile, Assistant, BatchError, BatchOptions, Question};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned_batches("").await?;
+/// let folder = tempfile::tempdir()?;
+/// let options = BatchOptions::new(folder.path().join("batch.json"));
+/// let other = r#"{"version": 1, "service": "https://api.openai.com/v1", "run": "r1", "batch_id": "batch_1"}"#;
+/// std::fs::write(&options.journal, other)?;
+/// let (assistant, questions) = (Assistant::new(client, "ft:tiny"), [Question::new("Is a fever common?")]);
+/// let mut answers = AnswerFile::open(&folder.path().join("answers.jsonl"), &assistant, &questions)?;
+/// let asked = assistant.ask_by_batch(&questions, &mut answers, &options, &mut |_| {}).await;
+/// assert!(matches!(asked, Err(BatchError::Elsewhere { .. })), "that batch was paid for: it is not forgotten");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BatchError {
@@ -122,19 +143,24 @@ impl Assistant {
     ///
     /// # Examples
     ///
-    /// ```no_run
-    /// # async fn asking(assistant: inference::Assistant) -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::path::Path;
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned_batches.rs"));
+    /// use inference::{AnswerFile, Assistant, BatchOptions, Question};
     ///
-    /// use inference::{AnswerFile, BatchOptions, Question};
-    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned_batches("Yes, in children.").await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let assistant = Assistant::new(client, "ft:tiny");
     /// let questions = vec![Question::new("Is a fever common?")];
-    /// let mut answers = AnswerFile::open(Path::new("answers.jsonl"), &assistant, &questions)?;
-    /// let options = BatchOptions::new("answers.jsonl.batch.json");
+    /// let mut answers = AnswerFile::open(&folder.path().join("answers.jsonl"), &assistant, &questions)?;
+    /// let options = BatchOptions::new(folder.path().join("answers.jsonl.batch.json"));
     /// let mut watch = |batch: &wire::Batch| println!("{} is {}", batch.id, batch.status);
     /// let tally = assistant.ask_by_batch(&questions, &mut answers, &options, &mut watch).await?;
+    /// assert_eq!((tally.answered, tally.failed), (1, 0));
+    /// assert!(answers.missing().is_empty());
+    /// assert!(!options.journal.exists(), "nothing is under way any more");
     /// answers.finish()?;
-    /// println!("{} answered", tally.answered);
     /// # Ok(())
     /// # }
     /// ```

@@ -36,6 +36,23 @@ impl Recall {
 }
 
 /// A question and what the model reads again of its answer.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Conversation, Turn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["Yes, in children."]).await?;
+/// let mut conversation = Conversation::new(Assistant::new(client, "ft:tiny"));
+/// conversation.ask("Is a fever common?").await?;
+/// let turn = Turn { question: "Is a fever common?".to_owned(), answer: "Yes, in children.".to_owned() };
+/// assert_eq!(conversation.turns(), [turn]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// What was asked.
@@ -65,6 +82,27 @@ pub struct Turn {
 /// assert_eq!(conversation.messages("And then?").len(), 6);
 /// conversation.reset();
 /// assert_eq!(conversation.messages("Why?").len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is asked differently from one question on, and an answer that was asked for elsewhere:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Conversation, Recall};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["## Thinking\n\nCrushing.\n\n## Final Response\n\nAn ECG."]).await?;
+/// # let elsewhere = Assistant::new(client.clone(), "ft:other");
+/// # let assistant = Assistant::new(client, "ft:tiny");
+/// let mut conversation = Conversation::new(assistant).recalling(Recall::Response);
+/// let answer = elsewhere.ask_messages(conversation.messages("What is the first test in chest pain?")).await?;
+/// conversation.take("What is the first test in chest pain?", &answer);
+/// assert_eq!(conversation.turns()[0].answer, "An ECG.", "the reasoning is not read again");
+/// conversation.assistant_mut().sampling.temperature = Some(0.0);
+/// assert_eq!(conversation.assistant().sampling.temperature, Some(0.0));
 /// # Ok(())
 /// # }
 /// ```
@@ -139,6 +177,25 @@ impl Conversation {
 
     /// Asks and returns the answer while it arrives.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use inference::{Assistant, Conversation};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned(["Yes, in children."]).await?;
+    /// let mut conversation = Conversation::new(Assistant::new(client, "ft:tiny"));
+    /// let mut stream = conversation.ask_stream("Is a fever common?").await?;
+    /// while let Some(event) = stream.next().await? {
+    ///     println!("{event:?}");
+    /// }
+    /// assert_eq!(conversation.turns().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Assistant::ask_stream`].
@@ -159,6 +216,24 @@ impl Conversation {
 }
 
 /// An answer within a conversation that arrives, as [`Event`]s; its end makes the turn.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Conversation};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["Yes, in children."]).await?;
+/// let mut conversation = Conversation::new(Assistant::new(client, "ft:tiny"));
+/// let mut stream = conversation.ask_stream("Is a fever common?").await?;
+/// assert!(stream.next().await?.is_some());
+/// drop(stream); // who asks has read enough
+/// assert!(conversation.turns().is_empty(), "what was not read to its end was not said");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConversationStream<'c> {
     conversation: &'c mut Conversation,

@@ -1,6 +1,24 @@
 //! Why a model did not answer.
 
 /// Why a model did not answer.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::Assistant;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([]).await?;
+/// let error = Assistant::new(client, "ft:gone").ask("Is a fever common?").await.unwrap_err();
+/// assert_eq!(error.to_string(), "model `ft:gone` did not answer");
+/// assert!(error.is_unknown_model() && error.concerns_all());
+/// let why = std::error::Error::source(&error).ok_or("the refusal")?;
+/// assert!(why.to_string().contains("no such model"), "{why}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

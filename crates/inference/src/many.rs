@@ -34,6 +34,18 @@ const LONGEST_DROUGHT: Duration = Duration::from_secs(15 * 60);
 const FAILURES_IN_A_ROW: u32 = 8;
 
 /// How many questions are asked.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use inference::{Clock, ManyOptions};
+///
+/// assert_eq!(ManyOptions::default().at_once, 64);
+/// let options = ManyOptions { at_once: 4, clock: Clock::new(|| Duration::ZERO) };
+/// assert_eq!(options.clock.now(), Duration::ZERO);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ManyOptions {
     /// The most questions that are open at the same time; fewer are where the service is slow or says so.
@@ -49,6 +61,24 @@ impl Default for ManyOptions {
 }
 
 /// What came of one question of many.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, ManyOptions, Question};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([]).await?;
+/// let questions = vec![Question::new("Is a fever common?")];
+/// let outcomes = Assistant::new(client, "ft:gone").ask_many(questions, &ManyOptions::default()).whole().await;
+/// let [outcome] = outcomes.as_slice() else { panic!("one question has one outcome") };
+/// assert_eq!(outcome.index, 0);
+/// assert!(outcome.result.as_ref().is_err_and(|error| error.is_unknown_model()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -59,6 +89,27 @@ pub struct Outcome {
 }
 
 /// What was done so far.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, ManyOptions, Question, Tally};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["Yes.", "Yes."]).await?;
+/// let questions = ["Is a fever common?", "Is a cough?"].map(Question::new).to_vec();
+/// let mut many = Assistant::new(client, "ft:tiny").ask_many(questions, &ManyOptions::default());
+/// assert_eq!(many.tally(), Tally::default());
+/// while let Some(outcome) = many.next().await {
+///     outcome.result?;
+/// }
+/// let tally = many.tally();
+/// assert_eq!((tally.answered, tally.failed, tally.completion_tokens), (2, 0, 10));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -78,6 +129,31 @@ type Reply = Result<(ChatCompletion, RateLimits), transport::Error>;
 type Service = Arc<dyn Fn(ChatRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
 
 /// Many questions that are being asked; see [`Assistant::ask_many`].
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, ManyOptions, Question};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["Yes.", "Yes.", "Rarely."]).await?;
+/// let questions = ["Is a fever common?", "Is a cough?", "Is a rash?"].map(Question::new).to_vec();
+/// let one_by_one = ManyOptions { at_once: 1, ..ManyOptions::default() };
+/// let assistant = Assistant::new(client, "ft:tiny");
+/// let mut many = assistant.ask_many(questions.clone(), &one_by_one);
+/// let first = many.next().await.ok_or("three were asked")?;
+/// assert_eq!((first.index, first.result?.response.as_str()), (0, "Yes."));
+/// many.stop(); // as on Ctrl-C: nothing more is sent
+/// assert_eq!((many.open(), many.tally().answered), (0, 1));
+/// assert!(many.next().await.is_none());
+///
+/// let rest = assistant.ask_many(questions[1..].to_vec(), &ManyOptions::default()).whole().await;
+/// assert_eq!(rest.iter().map(|outcome| outcome.index).collect::<Vec<_>>(), [0, 1], "in order");
+/// # Ok(())
+/// # }
+/// ```
 pub struct AskMany {
     assistant: Assistant,
     service: Service,

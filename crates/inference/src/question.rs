@@ -9,6 +9,21 @@ use wire::{ChatMessage, Role};
 const LONGEST_LINE_BYTES: u64 = 16 << 20;
 
 /// A question of many, perhaps with what was said before it.
+///
+/// # Examples
+///
+/// ```
+/// use inference::Question;
+///
+/// let file = r#"{"id": "q1", "question": "Is a fever common?"}
+/// "Is a cough?"
+/// "#;
+/// let questions = Question::read_all(file.as_bytes())?;
+/// assert_eq!(questions[0].id, Some("q1".into()));
+/// assert_eq!(questions[1], Question::new("Is a cough?"));
+/// assert_eq!(questions[1].text(), "Is a cough?");
+/// # Ok::<(), inference::QuestionsError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Question {
@@ -19,6 +34,16 @@ pub struct Question {
 }
 
 /// Why a line is no question; its text is not quoted.
+///
+/// # Examples
+///
+/// ```
+/// use inference::{Question, QuestionError};
+///
+/// let error = Question::parse(r#"{"question": " "}"#).unwrap_err();
+/// assert!(matches!(error, QuestionError::Blank("question")));
+/// assert_eq!(error.to_string(), "field `question` is blank or no text");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuestionError {
@@ -43,6 +68,16 @@ pub enum QuestionError {
 }
 
 /// Why the questions of a file cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use inference::{Question, QuestionsError};
+///
+/// let error = Question::read_all("\"Is a fever common?\"\n{}\n".as_bytes()).unwrap_err();
+/// assert!(matches!(error, QuestionsError::Line { line: 2, .. }));
+/// assert!(matches!(Question::read_all(std::io::empty()), Err(QuestionsError::Empty)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuestionsError {

@@ -23,7 +23,12 @@ use wire::JobId;
 /// let saved = SavedModel::of_id("ft:gpt-4.1-mini-2025-04-14:org:med-cot-v1:abc123");
 /// saved.save(&path)?;
 /// assert_eq!(SavedModel::load(&path)?, saved);
-/// assert_eq!(saved.provider.to_string(), "openai");
+/// assert_eq!((saved.version, saved.provider.to_string().as_str()), (SavedModel::VERSION, "openai"));
+///
+/// // The Python scripts wrote the id alone; a folder that has nothing else is read as well.
+/// let old = tempfile::tempdir()?;
+/// saved.save_id(&old.path().join(SavedModel::ID_FILE))?;
+/// assert_eq!(SavedModel::load(&old.path().join(SavedModel::FILE))?, saved);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +65,20 @@ pub struct SavedModel {
 }
 
 /// A file of a saved model that cannot be used or written.
+///
+/// # Examples
+///
+/// ```
+/// use inference::{SavedModel, SavedModelError};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join(SavedModel::FILE);
+/// assert!(matches!(SavedModel::load(&path), Err(SavedModelError::Missing { .. })));
+/// std::fs::write(&path, r#"{"version": 2, "provider": "openai"}"#)?;
+/// let error = SavedModel::load(&path).unwrap_err();
+/// assert!(error.to_string().ends_with("fine_tuned_model.json: no field `base_model`"), "{error}");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedModelError {
@@ -176,6 +195,18 @@ impl SavedModel {
     }
 
     /// The same model, trained with this template and system prompt.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use inference::SavedModel;
+    /// use template::Template;
+    ///
+    /// let mut saved = SavedModel::of_id("ft:tiny").trained_with(Template::Think, "You are a careful physician.");
+    /// assert!(saved.is_as_trained());
+    /// saved.system_prompt.push_str(" Be brief.");
+    /// assert!(!saved.is_as_trained(), "somebody edited the file");
+    /// ```
     #[must_use]
     pub fn trained_with(mut self, template: Template, system_prompt: &str) -> Self {
         self.fingerprint = fingerprint(&template, system_prompt);
@@ -185,6 +216,13 @@ impl SavedModel {
     }
 
     /// Whether template and system prompt are still those that the fingerprint was taken of.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let saved = inference::SavedModel::of_id("ft:tiny");
+    /// assert!(saved.is_as_trained());
+    /// ```
     pub fn is_as_trained(&self) -> bool {
         self.fingerprint == fingerprint(&self.template, &self.system_prompt)
     }

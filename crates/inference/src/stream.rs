@@ -10,6 +10,28 @@ use crate::answer::{Answer, Event, Finish, Raw, reasoning_of};
 use crate::error::Error;
 
 /// An answer that arrives, as [`Event`]s; the last one is [`Event::Done`].
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use inference::{Assistant, Event};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned(["## Thinking\n\nCrushing.\n\n## Final Response\n\nAn ECG."]).await?;
+/// let mut stream = Assistant::new(client, "ft:tiny").ask_stream("What first?").await?;
+/// let mut shown = String::new();
+/// while let Some(event) = stream.next().await? {
+///     if let Event::Response(text) = event {
+///         shown += &text; // never half a heading
+///     }
+/// }
+/// assert_eq!(shown, "An ECG.");
+/// assert_eq!(stream.next().await?, None);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct AnswerStream {
     chunks: ChatStream,

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 /// let throttle = Throttle::new(client, &ManyOptions::default());
 /// let request = ChatRequest::new("ft:tiny", vec![ChatMessage::new(Role::User, "Is a fever common?")]);
 /// assert_eq!(throttle.chat(&request).await?.choices.len(), 1);
+/// assert!(throttle.client().endpoint().is_loopback());
 /// # Ok(())
 /// # }
 /// ```
