@@ -9,6 +9,17 @@ use crate::pages;
 use crate::parts::PART_BYTES;
 
 /// How often to look and how long to wait.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ftjob::Timing;
+///
+/// let for_tests = Timing { poll: Duration::from_millis(50), looks: Vec::new(), ..Timing::default() };
+/// assert_eq!(for_tests.patience, Duration::from_secs(3600));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Timing {
     /// Between two looks at a job of which there is news.
@@ -39,6 +50,97 @@ impl Default for Timing {
 }
 
 /// A client of a fine-tuning service.
+///
+/// # Examples
+///
+/// A job from its file to what it left:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use ftjob::{JobSpec, Recipe, RunKey};
+/// use wire::JobStatus;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// let id = client.upload(file).await?;
+/// assert!(client.still_has(file, &id).await?);
+/// let recipe = Recipe { epochs: Some(2), ..Recipe::new("tiny-llama") };
+/// let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+/// let created = client.create(&JobSpec::new(recipe, id.clone()), &key).await?;
+/// let job = client.follow(&created.job.id, &mut |_| {}).await?;
+///
+/// assert_eq!(client.job(&job.id).await?.status, JobStatus::Succeeded);
+/// let events = client.events(&job.id).await?;
+/// assert!(events.iter().any(|event| event.message == "Fine-tuning job started"));
+/// assert_eq!(client.checkpoints(&job.id).await?.len(), 2, "one an epoch");
+/// assert!(!client.content(&job.result_files[0], 1 << 20).await?.is_empty());
+/// let model = job.fine_tuned_model.ok_or("no model")?;
+/// assert_eq!(client.model(&model).await?.id, model);
+/// assert!(client.delete_file(&id).await?.deleted);
+/// assert_eq!(client.file(&id).await?, None);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// One that rests, goes on and is given up:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use std::time::Duration;
+///
+/// use ftjob::{Error, Finished, JobSpec, Recipe, RunKey};
+/// use wire::JobStatus;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// # let recipe = Recipe { epochs: Some(50), ..Recipe::new("tiny-llama") };
+/// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+/// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+/// let job = client.create(&spec, &key).await?.job.id;
+/// client.pause(&job).await?; // a running one rests behind its step
+/// while client.job(&job).await?.status != JobStatus::Paused {
+///     tokio::time::sleep(Duration::from_millis(20)).await;
+/// }
+/// client.resume(&job).await?;
+/// client.cancel(&job).await?;
+/// let end = client.follow(&job, &mut |_| {}).await?;
+/// assert!(matches!(Finished::of(&end), Err(Error::Cancelled { .. })));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A file too large for one request ([`WHOLE_BYTES`](crate::WHOLE_BYTES)) goes in parts:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// use transport::Progress;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// let sent = Arc::new(AtomicU64::new(0));
+/// let told = Arc::clone(&sent);
+/// let progress = Progress::new(move |bytes| told.store(bytes, Relaxed));
+/// let client = client.clone().with_part_bytes(file.bytes.div_ceil(3)).with_progress(progress);
+/// let mut arrived = Vec::new();
+/// let mut keep = |partial: &ftjob::PartialUpload| {
+///     arrived.push(partial.parts.len());
+///     Ok(())
+/// };
+/// let uploaded = client.upload_in_parts(file, None, &mut keep).await?;
+/// assert!(client.still_has(file, &uploaded.id).await?);
+/// assert_eq!((arrived, sent.load(Relaxed)), (vec![0, 1, 2, 3], file.bytes));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) transport: transport::Client,
@@ -68,6 +170,28 @@ impl Client {
     }
 
     /// The same for a service that differs from `OpenAI`'s as `dialect` says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+    /// use ftjob::{JobSpec, Recipe, RunKey};
+    /// use wire::Dialect;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tiny = tiny().await?;
+    /// # let (client, file) = (&tiny.client, &tiny.file);
+    /// # let recipe = Recipe { epochs: Some(1), ..Recipe::new("tiny-llama") };
+    /// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+    /// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+    /// let dialect = Dialect { metadata: false, ..Dialect::default() }; // the service refuses them
+    /// let client = client.clone().with_dialect(dialect);
+    /// let created = client.create(&spec, &key).await?;
+    /// assert!(created.job.metadata.is_none_or(|pairs| pairs.is_empty()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_dialect(self, dialect: Dialect) -> Self {
         Self { dialect, ..self }

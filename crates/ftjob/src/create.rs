@@ -19,6 +19,27 @@ const MOST_MARKED: usize = 1000;
 const MOST_RECENT: usize = 200;
 
 /// A job of this run.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use ftjob::{JobSpec, Recipe, RunKey};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// # let recipe = Recipe { epochs: Some(1), ..Recipe::new("tiny-llama") };
+/// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+/// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+/// let first = client.create(&spec, &key).await?;
+/// let again = client.create(&spec, &key).await?; // as after a crash that lost the answer
+/// assert!(!first.adopted && again.adopted);
+/// assert_eq!(again.job.id, first.job.id, "it is paid for once");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created {
     /// The job.
@@ -59,6 +80,38 @@ impl Client {
     }
 
     /// [`create`](Self::create), with what is about to be asked for and what was answered noted in `journal` first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+    /// use std::io;
+    ///
+    /// use ftjob::{Error, Journal, JobSpec, Recipe, RunKey, Step};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tiny = tiny().await?;
+    /// # let (client, file) = (&tiny.client, &tiny.file);
+    /// struct FullDisk;
+    /// impl Journal for FullDisk {
+    ///     fn intend(&mut self, _: Step<'_>) -> io::Result<()> {
+    ///         Err(io::ErrorKind::StorageFull.into())
+    ///     }
+    ///     fn answered(&mut self, _: Step<'_>, _: &str) -> io::Result<()> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # let recipe = Recipe { epochs: Some(1), ..Recipe::new("tiny-llama") };
+    /// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+    /// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+    /// let created = client.create_noted(&spec, &key, &mut FullDisk).await;
+    /// assert!(matches!(created, Err(Error::Record(_))));
+    /// assert_eq!(client.adopt(&spec, &key).await?, None, "what cannot be noted is not asked for");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -108,6 +161,27 @@ impl Client {
     }
 
     /// Looks for this run's job without creating one, as after a crash.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+    /// use ftjob::{JobSpec, Recipe, RunKey};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tiny = tiny().await?;
+    /// # let (client, file) = (&tiny.client, &tiny.file);
+    /// # let recipe = Recipe { epochs: Some(1), ..Recipe::new("tiny-llama") };
+    /// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+    /// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+    /// assert_eq!(client.adopt(&spec, &key).await?, None);
+    /// let created = client.create(&spec, &key).await?;
+    /// let found = client.adopt(&spec, &key).await?.ok_or("it was created")?;
+    /// assert_eq!(found.id, created.job.id);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

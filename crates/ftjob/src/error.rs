@@ -3,6 +3,22 @@ use std::path::PathBuf;
 use wire::{FileId, JobId};
 
 /// Why a step of a job was not done, or why the job made no model.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use ftjob::{Error, LocalFile};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = LocalFile::read(Path::new("no/such/file.jsonl")).await.unwrap_err();
+/// assert!(matches!(error, Error::Read { .. }));
+/// assert_eq!(error.to_string(), "cannot read no/such/file.jsonl");
+/// assert!(error.transport().is_none(), "the service has no part in it");
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

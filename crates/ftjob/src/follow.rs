@@ -39,6 +39,34 @@ impl Client {
 
     /// [`follow`](Self::follow) of a job of which the events with the ids `told` were told before, as after a crash.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+    /// use ftjob::{JobSpec, Recipe, RunKey, Update};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tiny = tiny().await?;
+    /// # let (client, file) = (&tiny.client, &tiny.file);
+    /// # let recipe = Recipe { epochs: Some(1), ..Recipe::new("tiny-llama") };
+    /// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
+    /// # let spec = JobSpec::new(recipe, client.upload(file).await?);
+    /// let job = client.create(&spec, &key).await?.job.id;
+    /// let mut told = Vec::new();
+    /// client.follow(&job, &mut |update| {
+    ///     if let Update::Event(event) = update { told.push(event.id.clone()) }
+    /// }).await?;
+    /// let mut news = 0;
+    /// let end = client.follow_on(&job, told, &mut |update| {
+    ///     if let Update::Event(_) = update { news += 1 }
+    /// }).await?;
+    /// assert!(end.status.is_terminal());
+    /// assert_eq!(news, 0, "no event is told twice");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`follow`](Self::follow).

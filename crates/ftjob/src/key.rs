@@ -8,6 +8,21 @@ const WHAT: &str = "medtune_key";
 const WHICH: &str = "medtune_run";
 
 /// What a run is found by at the service.
+///
+/// # Examples
+///
+/// ```
+/// use ftjob::{Recipe, RunKey};
+///
+/// let what = Recipe::new("smollm2-135m-instruct").fingerprint(&["the file's SHA-256"]);
+/// let key = RunKey::new(&what);
+/// let other = RunKey::new(&what);
+/// assert!(key.what == other.what && key.which != other.which);
+/// let record = serde_json::to_string(&key)?; // on disk before anything is asked for
+/// let read: RunKey = serde_json::from_str(&record)?;
+/// assert!(read.is_resumed() && !key.is_resumed());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunKey {
     /// What is trained: the same for every run of the same files and settings.

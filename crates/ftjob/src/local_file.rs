@@ -6,6 +6,23 @@ use tokio::io::AsyncReadExt;
 use crate::error::Error;
 
 /// A file on this machine that was read once to its end.
+///
+/// # Examples
+///
+/// ```
+/// use ftjob::LocalFile;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("medical train.jsonl");
+/// std::fs::write(&path, "{}\n")?;
+/// let file = LocalFile::read(&path).await?;
+/// assert_eq!((file.bytes, file.has_byte_order_mark), (3, false));
+/// assert_eq!(file.upload_name(), "medical_train-ca3d163bab055381.jsonl");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFile {
     /// Where it lies.

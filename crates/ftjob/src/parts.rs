@@ -12,9 +12,45 @@ use crate::upload::Uploaded;
 /// The largest part that `OpenAI` takes.
 pub(crate) const PART_BYTES: u64 = 64 << 20;
 /// The largest file that `OpenAI` takes in one request; larger ones go in parts.
+///
+/// # Examples
+///
+/// ```
+/// let goes_in_parts = |bytes: u64| bytes > ftjob::WHOLE_BYTES;
+/// assert!(!goes_in_parts(512 * 1024 * 1024));
+/// assert!(goes_in_parts(600_000_000));
+/// ```
 pub const WHOLE_BYTES: u64 = 512 << 20;
 
 /// How far an upload in parts has come, to be kept between two parts and gone on with.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use ftjob::PartialUpload;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// let client = client.clone().with_part_bytes(file.bytes.div_ceil(3));
+/// let mut kept = None;
+/// let mut keep = |partial: &PartialUpload| {
+///     if partial.parts.len() == 2 {
+///         return Err(std::io::Error::other("the disk is full"));
+///     }
+///     kept = Some(partial.clone());
+///     Ok(())
+/// };
+/// assert!(client.upload_in_parts(file, None, &mut keep).await.is_err());
+/// let partial = kept.ok_or("something was kept")?;
+/// assert_eq!((&partial.sha256, partial.parts.len()), (&file.sha256, 1));
+/// let uploaded = client.upload_in_parts(file, Some(partial), &mut |_| Ok(())).await?;
+/// assert!(client.still_has(file, &uploaded.id).await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartialUpload {
     /// The SHA-256 of the file.

@@ -5,6 +5,18 @@ use crate::key::RunKey;
 use crate::local_file::hexadecimal;
 
 /// From what a model learns.
+///
+/// # Examples
+///
+/// ```
+/// use ftjob::{Method, Recipe};
+///
+/// let pairs = Method::Preferences { beta: Some(0.1) };
+/// let recipe = Recipe { method: pairs, ..Recipe::new("smollm2-135m-instruct") };
+/// assert_eq!(Method::default(), Method::Supervised);
+/// let examples = Recipe { method: Method::Supervised, ..recipe.clone() };
+/// assert_ne!(recipe.fingerprint(&[]), examples.fingerprint(&[]), "they are two jobs");
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Method {

@@ -13,6 +13,24 @@ use crate::pages;
 const SENDS: u32 = 3;
 
 /// A file that the service has.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+/// use ftjob::Unrecorded;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tiny = tiny().await?;
+/// # let (client, file) = (&tiny.client, &tiny.file);
+/// let first = client.upload_noted(file, &mut Unrecorded).await?;
+/// let again = client.upload_noted(file, &mut Unrecorded).await?;
+/// assert!(!first.reused && again.reused);
+/// assert_eq!(again.id, first.id, "the service has it once");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
     /// Its id there.
@@ -35,6 +53,23 @@ impl Client {
     }
 
     /// [`upload`](Self::upload), with what is about to be sent and what was answered noted in `journal` first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+    /// use ftjob::Unrecorded;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tiny = tiny().await?;
+    /// # let (client, file) = (&tiny.client, &tiny.file);
+    /// let uploaded = client.upload_noted(file, &mut Unrecorded).await?;
+    /// client.wait_for_file(&uploaded.id).await?;
+    /// assert_eq!(client.file(&uploaded.id).await?.map(|known| known.bytes), Some(file.bytes));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
