@@ -10,6 +10,16 @@ pub(crate) use from_json::OneOrMany;
 pub use rope::RopeScaling;
 
 /// Why a model's metadata cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use engine::{Architecture, ConfigError};
+///
+/// let error = Architecture::parse("mixtral").unwrap_err();
+/// assert!(matches!(&error, ConfigError::Architecture { architecture, .. } if architecture == "mixtral"));
+/// assert!(error.to_string().ends_with("(it is a mixture of experts)"));
+/// ```
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -45,6 +55,25 @@ pub enum ConfigError {
 }
 
 /// A model's shapes and constants.
+///
+/// # Examples
+///
+/// ```
+/// use engine::gguf::Gguf;
+/// use engine::{Architecture, ModelConfig};
+///
+/// let json = std::fs::read("../../tests/golden/tiny-llama/config.json")?;
+/// let config = ModelConfig::from_json(&serde_json::from_slice(&json)?)?;
+/// assert_eq!((config.architecture, config.layers, config.hidden), (Architecture::Llama, 2, 64));
+/// assert_eq!((config.query_size(), config.kv_size()), (64, 32)); // 4 and 2 heads of 16 channels
+/// let needed: Vec<_> = config.tensors().collect();
+/// assert_eq!(needed[0], ("model.embed_tokens.weight".to_owned(), vec![384, 64]));
+///
+/// // The same model in a GGUF file.
+/// let gguf = Gguf::parse(&std::fs::read("../../tests/golden/tiny-llama/model.gguf")?)?;
+/// assert_eq!(ModelConfig::from_gguf(&gguf)?.tensors().count(), needed.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
     /// How the layers are built.

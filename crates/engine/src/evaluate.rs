@@ -9,6 +9,19 @@ use crate::parallel;
 use crate::sequence::Workspace;
 
 /// How well a model predicts the tokens that carry loss.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{Evaluation, LoadOptions, Model, evaluate};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// let nothing = evaluate(&model, None, &[])?;
+/// assert_eq!(nothing, Evaluation { loss: 0.0, token_accuracy: 0.0, tokens: 0 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation {
     /// The mean loss by the tokens' weights, in nats; 0 where there are no tokens.
@@ -20,6 +33,28 @@ pub struct Evaluation {
 }
 
 /// The loss and accuracy of `model` with `adapter` on `examples`.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer, evaluate};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let examples = vec![model.example(&chat)?];
+/// let before = evaluate(&model, None, &examples)?;
+/// let options = TrainOptions { epochs: 10, ..TrainOptions::default() };
+/// let (lora, train) = (LoraConfig::default(), examples.clone());
+/// let mut trainer = Trainer::new(Arc::clone(&model), &lora, options, train, vec![])?;
+/// while trainer.step()?.is_some() {}
+/// let after = evaluate(&model, Some(trainer.adapter()), &examples)?;
+/// assert!(after.loss < before.loss);
+/// assert_eq!(after.tokens, examples[0].loss_tokens());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::TooLong`] and [`Error::Token`] where an example does not fit the model.

@@ -10,6 +10,24 @@ use crate::template::ChatMessage;
 ///
 /// `weights[i]` is for predicting `tokens[i]` from the tokens before it: 0 for everything that the assistant did not
 /// say. The first token has nothing before it, so its weight is never used.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{ChatMessage, LoadOptions, Model};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let example = model.example(&chat)?;
+/// assert_eq!(example.tokens.len(), example.weights.len());
+/// assert_eq!(example.weight(), example.loss_tokens() as f64, "each of the answer's tokens counts once");
+/// let learnt = example.tokens.iter().zip(&example.weights).filter(|(_, weight)| **weight > 0.0);
+/// let learnt: Vec<u32> = learnt.map(|(token, _)| *token).collect();
+/// assert_eq!(model.tokenizer().decode(&learnt), "Yes.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct Example {
     /// The tokens.
@@ -58,6 +76,25 @@ impl Model {
     /// The text is the chat template's rendering up to the last such token. A prompt is tokenised apart from the answer,
     /// as it is when the model answers. Special tokens are those that the template writes; the same text inside a message
     /// stays text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use engine::{ChatMessage, Error, LoadOptions, Model};
+    ///
+    /// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+    /// let two_answers = [
+    ///     ChatMessage::new("user", "Is it a cold?"),
+    ///     ChatMessage { weight: Some(0.0), ..ChatMessage::new("assistant", "Yes.") }, // read, not learnt
+    ///     ChatMessage::new("user", "Does it need an antibiotic?"),
+    ///     ChatMessage::new("assistant", "No."),
+    /// ];
+    /// assert!(model.example(&two_answers)?.loss_tokens() > 0);
+    /// assert!(matches!(model.example(&two_answers[..2]), Err(Error::NoAnswer)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Template`] where the template refuses the messages, [`Error::NoAnswer`] where no message of the

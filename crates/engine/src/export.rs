@@ -2,6 +2,35 @@
 //!
 //! PEFT's own format is what [`Adapter::save`] writes. Merged weights are `W + s B A`, summed in f32 and stored as asked;
 //! one tensor at a time is in memory. Everything appears whole under its name or not at all.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use engine::export::{Export, ExportError, Progress};
+//! use engine::{Adapter, Error, LoadOptions, LoraConfig, Model, TensorType, Weights};
+//!
+//! let path = Path::new("../../tests/golden/tiny-llama");
+//! let model = Model::load(path, &LoadOptions::default())?;
+//! let (weights, adapter) = (Weights::open(path)?, Adapter::new(&model, &LoraConfig::default(), 42)?);
+//! let export = Export::new(&weights, Some(&adapter), "med-cot-v1");
+//!
+//! let folder = tempfile::tempdir()?;
+//! let to = |name: &str| folder.path().join(name);
+//! let mut last = Progress { done: 0, total: 1 };
+//! export.safetensors(&to("merged"), TensorType::Bf16, &mut |progress| last = progress)?; // for Transformers and vLLM
+//! assert_eq!(last.done, last.total);
+//! export.gguf(&to("merged.gguf"), TensorType::Q8_0, &mut |_| {})?; // for llama.cpp
+//! export.peft(&to("adapter"), "tiny-llama")?; // the adapter alone, for PEFT
+//! export.gguf_lora(&to("adapter.gguf"), TensorType::F16)?; // and for llama.cpp's `--lora`
+//! assert_eq!(Weights::open(&to("merged.gguf"))?.config().layers, model.config().layers);
+//!
+//! let base = Export::new(&weights, None, "base");
+//! let refused = base.peft(&to("none"), "tiny-llama");
+//! assert!(matches!(refused, Err(Error::Export { source: ExportError::NoAdapter })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod part;
 mod merge;

@@ -1,4 +1,39 @@
 //! Answers: tokens chosen one after the other until an end, for one sequence or for many side by side.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::path::Path;
+//!
+//! use engine::generate::{Batch, Event, Finish, Generated, Options, Request, Ticket, TokenScore};
+//! use engine::{Adapter, ChatMessage, LoadOptions, Model};
+//!
+//! let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+//! let prompt = model.prompt(&[ChatMessage::new("user", "Is it a cold?")])?;
+//! let options = Options { max_tokens: 4, temperature: 0.0, log_probabilities: Some(2), ..Options::default() };
+//! let alone = model.generate(None, &prompt, &options, &mut |_piece| ControlFlow::Continue(()))?;
+//! assert_eq!((alone.finish, alone.tokens.len()), (Finish::Length, 4));
+//! let TokenScore { log_probability, likeliest, .. } = &alone.scores[0];
+//! assert_eq!((likeliest.len(), likeliest[0].1), (2, *log_probability)); // greedy takes the likeliest
+//!
+//! let mut batch = Batch::new(&model);
+//! let request = Request { adapter: None::<&Adapter>, prompt, options, answers: 2 };
+//! let ticket: Ticket = batch.add(request)?;
+//! let mut ended: Vec<Generated> = Vec::new();
+//! while !batch.is_empty() {
+//!     batch.step(&mut |of, event| {
+//!         assert_eq!(of, ticket);
+//!         if let Event::Ended { generated, .. } = event {
+//!             ended.push(generated);
+//!         }
+//!         ControlFlow::Continue(())
+//!     })?;
+//! }
+//! assert_eq!(batch.answering(), 0);
+//! assert!(ended.iter().all(|answer| answer.text == alone.text), "who is beside it changes no answer");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
 mod remembered;

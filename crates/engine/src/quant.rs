@@ -11,6 +11,18 @@ use rayon::prelude::*;
 pub(crate) use parts::Parts;
 
 /// How a tensor's numbers are stored.
+///
+/// # Examples
+///
+/// ```
+/// use engine::TensorType;
+///
+/// // A scale of 2 bytes and a byte for each of 32 weights.
+/// assert_eq!((TensorType::Q8_0.block_len(), TensorType::Q8_0.block_bytes()), (32, 34));
+/// assert_eq!(TensorType::Q8_0.bytes_of(64), Some(68));
+/// assert_eq!(TensorType::Q8_0.bytes_of(40), None, "no whole blocks");
+/// assert_eq!(TensorType::Bf16.bytes_of(40), Some(80));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TensorType {

@@ -1,4 +1,22 @@
 //! How fast this machine would train a model, from a short measurement, and what training takes.
+//!
+//! # Examples
+//!
+//! ```
+//! use engine::{Compute, Isa, LoraConfig, ModelConfig, rate};
+//!
+//! let json = std::fs::read("../../tests/golden/tiny-llama/config.json")?;
+//! let config = ModelConfig::from_json(&serde_json::from_slice(&json)?)?;
+//! let operations = |tokens| rate::operations_per_token(&config, &LoraConfig::default(), tokens);
+//! assert!(operations(512) > operations(128), "each token looks at all before it");
+//!
+//! let (isa, compute) = (Isa::best(), Compute::F32);
+//! let reached = rate::products_per_second(&config, isa, compute);
+//! let possible = rate::peak_operations_per_second(isa, compute);
+//! println!("{:.0} % of what the processor can", 100.0 * reached / possible);
+//! assert!(rate::training_tokens_per_second(&config) > 0.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

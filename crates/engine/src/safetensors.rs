@@ -2,6 +2,21 @@
 //!
 //! Format: <https://github.com/huggingface/safetensors#format>. The head is read here and not with the `safetensors`
 //! crate, because that one (0.8.0) adds up the offsets of a hostile head without a check for overflow.
+//!
+//! # Examples
+//!
+//! ```
+//! use engine::TensorType;
+//! use engine::safetensors::{SafetensorsError, parse};
+//!
+//! let bytes = std::fs::read("../../tests/golden/tiny-llama/model.safetensors")?;
+//! let places = parse(&bytes)?;
+//! let table = &places["model.embed_tokens.weight"];
+//! assert_eq!((table.kind, &table.shape[..]), (TensorType::F32, &[384, 64][..]));
+//! assert_eq!(table.range.len(), 384 * 64 * 4);
+//! assert!(matches!(parse(&bytes[..100]), Err(SafetensorsError::Truncated)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 /// The learning rate's course after the warm-up.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, LoadOptions, LoraConfig, Model, Schedule, TrainOptions, Trainer};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let examples = vec![model.example(&chat)?];
+/// let schedule = Schedule::Linear;
+/// let options = TrainOptions { epochs: 4, schedule, warmup_fraction: 0.0, ..TrainOptions::default() };
+/// let mut trainer = Trainer::new(model, &LoraConfig::default(), options, examples, vec![])?;
+/// let mut rates = Vec::new();
+/// while let Some(report) = trainer.step()? {
+///     rates.push((report.learning_rate * 1e5).round());
+/// }
+/// assert_eq!(rates, [100.0, 75.0, 50.0, 25.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -17,6 +17,17 @@ use crate::weights::{Origin, Weights, json};
 pub use message::ChatMessage;
 
 /// Why a chat template cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use engine::{ChatTemplate, TemplateError};
+///
+/// let error = ChatTemplate::parse("{% for message in messages %}", BTreeMap::new()).unwrap_err();
+/// assert!(matches!(error, TemplateError::Syntax { line: 1, .. }), "{error}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
@@ -54,6 +65,27 @@ const NAME: &str = "chat";
 const FUEL: u64 = 50_000_000;
 
 /// The model's chat template, ready to render.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::Path;
+///
+/// use engine::{ChatMessage, ChatTemplate, Tokenizer, Weights};
+///
+/// let special = BTreeMap::from([("eos_token", "</s>".to_owned())]);
+/// let source = "{% for message in messages %}[{{ message.role }}] {{ message.content }}{{ eos_token }}{% endfor %}";
+/// let template = ChatTemplate::parse(source, special)?;
+/// assert_eq!(template.render(&[ChatMessage::new("user", "Why?")], false)?, "[user] Why?</s>");
+///
+/// let weights = Weights::open(Path::new("../../tests/golden/tiny-llama"))?;
+/// let own = ChatTemplate::of(&weights, &Tokenizer::of(&weights)?)?;
+/// assert!(own.source().contains("<|im_start|>"));
+/// let prompt = own.render(&[ChatMessage::new("user", "Why?")], true)?;
+/// assert!(prompt.ends_with("<|im_start|>assistant\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,

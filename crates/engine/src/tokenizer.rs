@@ -22,6 +22,18 @@ use pieces::Pieces;
 pub use stream::StreamDecoder;
 
 /// Why a model's tokenizer cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use engine::gguf::Gguf;
+/// use engine::{Tokenizer, TokenizerError};
+///
+/// // Weights without a vocabulary.
+/// let gguf = Gguf::parse(&std::fs::read("../../tests/golden/tiny-qwen2/model.gguf")?)?;
+/// assert!(matches!(Tokenizer::from_gguf(&gguf), Err(TokenizerError::Missing(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizerError {
@@ -59,6 +71,33 @@ pub enum TokenizerError {
 }
 
 /// The model's tokenizer.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::gguf::Gguf;
+/// use engine::{Tokenizer, Weights};
+///
+/// let tokenizer = Tokenizer::of(&Weights::open(Path::new("../../tests/golden/tiny-llama"))?)?;
+/// let tokens = tokenizer.encode("39 °C, no rash");
+/// assert_eq!(tokenizer.decode(&tokens), "39 °C, no rash");
+/// let bytes: Vec<u8> = tokens.iter().flat_map(|token| tokenizer.bytes(*token)).collect();
+/// assert_eq!(bytes, "39 °C, no rash".as_bytes());
+///
+/// // What a record says never becomes a special token; what the chat template writes does.
+/// let end = tokenizer.token("<|im_end|>").ok_or("no such token")?;
+/// assert_eq!((tokenizer.eos(), tokenizer.special_text("eos_token")), (&[end][..], Some("<|im_end|>")));
+/// assert_eq!(tokenizer.bos(), tokenizer.token("<|im_start|>"));
+/// assert_eq!(tokenizer.encode_with_special("<|im_end|>"), [end]);
+/// assert!(!tokenizer.encode("<|im_end|>").contains(&end));
+///
+/// // A GGUF file's own, the model left aside.
+/// let gguf = Gguf::parse(&std::fs::read("../../tests/golden/tiny-llama/model.gguf")?)?;
+/// assert_eq!(Tokenizer::from_gguf(&gguf)?.encode("39 °C, no rash"), tokens);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Tokenizer {
     /// Takes the text of special tokens for ordinary text.
     plain: Encoder,
@@ -148,6 +187,20 @@ impl Tokenizer {
     ///
     /// They are words for the most part, so that who counts much text can remember the counts of those that come again.
     /// Where it is not known how the tokenizer works, the whole text is the only part.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use engine::{Tokenizer, Weights};
+    ///
+    /// let tokenizer = Tokenizer::of(&Weights::open(Path::new("../../tests/golden/tiny-llama"))?)?;
+    /// let text = "a cough at night, a fever at night";
+    /// let parts: Vec<u32> = tokenizer.cut(text).flat_map(|part| tokenizer.encode(part)).collect();
+    /// assert_eq!(parts, tokenizer.encode(text));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cut<'t>(&self, text: &'t str) -> Cut<'t> {
         Cut::new(self.rule, text)
     }
@@ -184,6 +237,21 @@ impl Tokenizer {
     }
 
     /// A decoder that takes one token after the other and gives whole characters.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::path::Path;
+    ///
+    /// use engine::{Tokenizer, Weights};
+    ///
+    /// let tokenizer = Tokenizer::of(&Weights::open(Path::new("../../tests/golden/tiny-llama"))?)?;
+    /// let mut stream = tokenizer.stream();
+    /// let mut text: String = tokenizer.encode("咳嗽").iter().map(|token| stream.push(*token)).collect();
+    /// text += &stream.finish();
+    /// assert_eq!(text, "咳嗽");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stream(&self) -> StreamDecoder<'_> {
         StreamDecoder::new(self)
     }

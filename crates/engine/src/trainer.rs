@@ -88,6 +88,31 @@ impl TrainOptions {
 }
 
 /// What one step of the optimizer did.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, LoadOptions, LoraConfig, Model, StepReport, TrainOptions, Trainer};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let examples = vec![model.example(&chat)?; 3];
+/// let options = TrainOptions { batch_size: 2, ..TrainOptions::default() };
+/// let mut trainer = Trainer::new(model, &LoraConfig::default(), options, examples, vec![])?;
+/// let mut reports: Vec<StepReport> = Vec::new();
+/// while let Some(report) = trainer.step()? {
+///     reports.push(report);
+/// }
+/// let [first, second] = &reports[..2] else { panic!("three epochs have six steps") };
+/// assert_eq!((first.step, first.total_steps, first.epoch), (1, 6, 1));
+/// assert!(second.epoch_ended && !first.epoch_ended);
+/// assert!(reports[5].loss < first.loss);
+/// assert_eq!(first.tokens, 2 * second.tokens, "the last batch has one example");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
     /// The step, from 1.
@@ -117,6 +142,45 @@ pub struct StepReport {
 }
 
 /// An adapter in training.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let examples = vec![model.example(&chat)?; 6];
+/// let options = TrainOptions { epochs: 2, batch_size: 4, ..TrainOptions::default() };
+/// let (train, valid) = (examples[1..].to_vec(), examples[..1].to_vec());
+/// let lora = LoraConfig::default();
+/// let begin = || Trainer::new(model.clone(), &lora, options.clone(), train.clone(), valid.clone());
+/// let mut trainer = begin()?;
+/// assert_eq!((trainer.steps_per_epoch(), trainer.total_steps()), (2, 4));
+/// let before = trainer.validate()?.loss;
+/// while trainer.step()?.is_some() {}
+/// assert!(trainer.validate()?.loss < before);
+///
+/// // The same in two processes, and in less memory, to the same bits.
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("checkpoint");
+/// let mut first = begin()?;
+/// first.limit_memory(1 << 20);
+/// first.step()?;
+/// first.checkpoint(&path)?;
+/// let mut second = Trainer::resume(&path, model.clone(), options.clone(), train.clone(), valid.clone())?;
+/// assert_eq!(second.steps_done(), 1);
+/// while second.step()?.is_some() {}
+/// assert_eq!(second.validate()?, trainer.validate()?);
+///
+/// // What was learnt, taught further.
+/// let mut further = Trainer::with_adapter(model, second.into_adapter(), options, train, valid)?;
+/// assert!(further.validate()?.loss < before);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Trainer {
     model: Arc<Model>,

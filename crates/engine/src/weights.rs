@@ -24,6 +24,25 @@ pub(crate) use stored::Stored;
 /// Every tensor that the configuration asks for is there with the right shape: [`Weights::open`] checks that. Names are
 /// those of Transformers (`model.layers.0.self_attn.q_proj.weight`) whatever the file's format, matrices are row-major
 /// `[out, in]`, and the rows of q and k are in Transformers' order (rotary halves, not llama.cpp's pairs).
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{TensorType, Weights};
+///
+/// let weights = Weights::open(Path::new("../../tests/golden/tiny-llama"))?;
+/// assert_eq!(weights.config().layers, 2);
+/// let name = "model.layers.0.self_attn.k_proj.weight";
+/// assert!(weights.names().any(|known| known == name));
+/// assert_eq!((weights.kind(name), weights.shape(name)), (Some(TensorType::F32), Some(&[32, 64][..])));
+///
+/// // The rows of k lie otherwise in a GGUF file, and come out alike.
+/// let gguf = Weights::open(&weights.path().join("model.gguf"))?;
+/// assert_eq!(gguf.tensor(name)?, weights.tensor(name)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Weights {
     path: PathBuf,

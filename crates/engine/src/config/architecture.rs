@@ -3,6 +3,17 @@
 use super::ConfigError;
 
 /// The families of models whose layers the engine computes.
+///
+/// # Examples
+///
+/// ```
+/// use engine::Architecture;
+///
+/// assert_eq!(Architecture::parse("qwen3")?, Architecture::Qwen3);
+/// assert_eq!(Architecture::Qwen3.name(), "qwen3");
+/// assert!(Architecture::parse("mistral").is_err(), "its attention sees a window of tokens only");
+/// # Ok::<(), engine::ConfigError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Architecture {

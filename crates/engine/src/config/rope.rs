@@ -5,6 +5,20 @@
 use super::{ConfigError, ModelConfig};
 
 /// How the rotary frequencies differ from `theta^(-2j/D)`.
+///
+/// # Examples
+///
+/// ```
+/// use engine::{ModelConfig, RopeScaling};
+///
+/// let json = std::fs::read("../../tests/golden/tiny-llama3/config.json")?;
+/// let config = ModelConfig::from_json(&serde_json::from_slice(&json)?)?;
+/// let RopeScaling::Llama3 { factor, original_positions, .. } = config.rope_scaling else {
+///     panic!("the file says `llama3`");
+/// };
+/// assert_eq!((factor, original_positions), (8.0, 64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum RopeScaling {

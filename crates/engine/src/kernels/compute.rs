@@ -7,6 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::isa::Isa;
 
 /// The type of the frozen weights, and of what is multiplied with them. Sums are f32 either way.
+///
+/// # Examples
+///
+/// ```
+/// use engine::{Compute, Isa};
+///
+/// assert_eq!(Compute::named("bf16"), Some(Compute::Bf16));
+/// assert_eq!(Compute::default().name(), "f32");
+/// assert_eq!(Compute::fastest(Isa::plain()), Compute::F32);
+/// assert_eq!(Compute::named("auto"), Some(Compute::fastest(Isa::best())));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -10,6 +10,18 @@ use super::{avx2::Avx2, avx512::Avx512};
 /// An instruction set that this processor has.
 ///
 /// Results differ between instruction sets in the last bits (sums are taken in another order), never within one.
+///
+/// # Examples
+///
+/// ```
+/// use engine::Isa;
+///
+/// let names: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+/// assert_eq!(names[0], Isa::plain().name());
+/// assert_eq!(names.last(), Some(&Isa::best().name()));
+/// assert!(Isa::named("plain").is_some(), "every processor runs it");
+/// assert!(Isa::named("sse9").is_none());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Isa(Level);
 

@@ -22,6 +22,25 @@ use crate::safetensors as places;
 use crate::weights::json;
 
 /// Why an adapter's files cannot be used with a model.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{Adapter, AdapterError, Error, LoadOptions, LoraConfig, Model};
+///
+/// let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+/// let folder = tempfile::tempdir()?;
+/// Adapter::new(&model, &LoraConfig::default(), 42)?.save(folder.path())?;
+/// let path = folder.path().join("adapter_config.json");
+/// std::fs::write(&path, std::fs::read_to_string(&path)?.replace("LORA", "IA3"))?;
+/// let refused = Adapter::load(folder.path(), &model).unwrap_err();
+/// let Error::Adapter { source, .. } = refused else { panic!("{refused}") };
+/// assert!(matches!(&source, AdapterError::Unsupported { key: "peft_type", .. }));
+/// assert_eq!(source.to_string(), "`peft_type` is IA3, which is not supported");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdapterError {

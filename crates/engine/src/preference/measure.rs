@@ -10,6 +10,28 @@ use crate::model::Model;
 use crate::sequence::Workspace;
 
 /// How an adapter does on pairs of answers.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{Adapter, ChatMessage, LoadOptions, LoraConfig, Model};
+/// use engine::{PreferenceEvaluation, PreferenceMeasure, PreferenceOptions};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let asked = [ChatMessage::new("user", "Is it a cold?")];
+/// let (good, bad) = ([ChatMessage::new("assistant", "Yes.")], [ChatMessage::new("assistant", "Go away.")]);
+/// let pairs = vec![model.preference(&asked, &good, &bad)?];
+/// let adapter = Adapter::new(&model, &LoraConfig::default(), 42)?;
+/// let mut measure = PreferenceMeasure::new(model, pairs, PreferenceOptions::default());
+/// let PreferenceEvaluation { loss, rewards, pairs } = measure.measure(&adapter, [0])?;
+/// // An untrained adapter is the base model itself: it prefers neither, and -ln sigmoid(0) is ln 2.
+/// assert_eq!((rewards.margin(), pairs), (0.0, 1));
+/// assert!((loss - std::f64::consts::LN_2).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PreferenceEvaluation {
     /// The mean loss of the pairs, in nats; 0 where there are none.
@@ -21,6 +43,26 @@ pub struct PreferenceEvaluation {
 }
 
 /// Pairs to measure an adapter with again and again; what the reference makes of each is computed once.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{Adapter, ChatMessage, LoadOptions, LoraConfig, Model, PreferenceMeasure, PreferenceOptions};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let asked = [ChatMessage::new("user", "Is it a cold?")];
+/// let (good, bad) = ([ChatMessage::new("assistant", "Yes.")], [ChatMessage::new("assistant", "Go away.")]);
+/// let pairs = vec![model.preference(&asked, &good, &bad)?, model.preference(&asked, &bad, &good)?];
+/// let adapter = Adapter::new(&model, &LoraConfig::default(), 42)?;
+/// let mut measure = PreferenceMeasure::new(model, pairs, PreferenceOptions::default());
+/// assert!(measure.len() == 2 && !measure.is_empty());
+/// assert_eq!(measure.measure(&adapter, [0])?.pairs, 1);
+/// assert_eq!(measure.measure(&adapter, 0..2)?.pairs, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct PreferenceMeasure {
     model: Arc<Model>,
     pairs: Preferences,

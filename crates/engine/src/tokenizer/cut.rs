@@ -118,6 +118,20 @@ const fn kinds() -> [Kind; 256] {
 /// The parts of a text that are tokenised as if each were a text of its own.
 ///
 /// Made by [`Tokenizer::cut`](super::Tokenizer::cut).
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{Cut, Tokenizer, Weights};
+///
+/// let tokenizer = Tokenizer::of(&Weights::open(Path::new("../../tests/golden/tiny-llama"))?)?;
+/// let cut: Cut<'_> = tokenizer.cut("a cough at night");
+/// assert_eq!(format!("{cut:?}"), "Cut { rest_bytes: 16, .. }"); // never a record's text
+/// assert_eq!(cut.collect::<String>(), "a cough at night");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Cut<'t> {
     ends: [u8; KINDS_OF_BYTES],

@@ -5,6 +5,22 @@ use super::Tokenizer;
 /// Turns tokens into text piece by piece and never cuts a character.
 ///
 /// All pieces together are what [`Tokenizer::decode`] makes of all tokens.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{StreamDecoder, Tokenizer, Weights};
+///
+/// let tokenizer = Tokenizer::of(&Weights::open(Path::new("../../tests/golden/tiny-llama"))?)?;
+/// let tokens = tokenizer.encode("°"); // two bytes, here two tokens
+/// let mut decoder: StreamDecoder<'_> = tokenizer.stream();
+/// assert_eq!(decoder.push(tokens[0]), "");
+/// assert_eq!(decoder.push(tokens[1]), "°");
+/// assert_eq!(decoder.finish(), "");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,

@@ -18,6 +18,27 @@ use crate::model::Model;
 use crate::weights::json;
 
 /// Why a checkpoint cannot be taken up.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, CheckpointError, Error, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// let (folder, examples, options) = (tempfile::tempdir()?, vec![model.example(&chat)?], TrainOptions::default());
+/// let trainer = Trainer::new(Arc::clone(&model), &LoraConfig::default(), options.clone(), examples.clone(), vec![])?;
+/// let path = folder.path().join("checkpoint");
+/// trainer.checkpoint(&path)?;
+/// let other = TrainOptions { learning_rate: 1e-4, ..options };
+/// let refused = Trainer::resume(&path, model, other, examples, vec![]).unwrap_err();
+/// let Error::Checkpoint { source: CheckpointError::Other(what), .. } = refused else { panic!("{refused}") };
+/// assert_eq!(what, "options");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {

@@ -15,6 +15,30 @@ pub(super) use crate::preference::Batch;
 const TOGETHER: usize = 512;
 
 /// What an adapter is trained on or measured with: examples to imitate, or preferences.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use std::sync::Arc;
+///
+/// use engine::{ChatMessage, LoadOptions, LoraConfig, Material, Model, PreferenceOptions, TrainOptions, Trainer};
+///
+/// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// let asked = [ChatMessage::new("user", "Is it a cold?")];
+/// let (good, bad) = ([ChatMessage::new("assistant", "Yes.")], [ChatMessage::new("assistant", "Go away.")]);
+/// let pairs = vec![model.preference(&asked, &good, &bad)?];
+/// let train = Material::preferences(pairs, PreferenceOptions::default());
+/// let options = TrainOptions { epochs: 10, ..TrainOptions::default() };
+/// let mut trainer = Trainer::new(model, &LoraConfig::default(), options, train, vec![])?;
+/// let mut margins = Vec::new();
+/// while let Some(report) = trainer.step()? {
+///     margins.extend(report.rewards.map(|rewards| rewards.margin()));
+/// }
+/// assert_eq!(margins[0], 0.0, "before the first step neither is preferred");
+/// assert!(margins[9] > 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Material(pub(super) Kind);
 
