@@ -17,6 +17,20 @@ pub use preference::check_preference;
 /// The first seven are those of `OpenAI`'s cookbook ("Data preparation and analysis for chat model fine-tuning",
 /// commit b774cbf), brought up to date with tools, null content, content parts, weights and the roles `developer` and
 /// `tool`.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fault, check_chat};
+/// use serde_json::json;
+///
+/// let chat = json!({"messages": [
+///     {"role": "user", "content": "Is this mole a melanoma?", "weight": 1},
+///     {"role": "doctor", "content": "It needs a biopsy."},
+/// ]});
+/// let codes = check_chat(&chat).iter().map(|finding| finding.fault.code()).collect::<Vec<_>>();
+/// assert_eq!(codes, ["wrong_weight", "unrecognized_role", "example_missing_assistant_message"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -88,6 +102,19 @@ impl Fault {
 }
 
 /// A fault and the message that has it, counted from 0; none where it is the whole example's.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fault, Finding, check_chat};
+/// use serde_json::json;
+///
+/// let chat = json!({"messages": [
+///     {"role": "user", "content": "What causes scurvy?"},
+///     {"role": "assistant", "content": ""},
+/// ]});
+/// assert_eq!(check_chat(&chat), [Finding { fault: Fault::MissingContent, message: Some(1) }]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What is wrong.
@@ -97,6 +124,21 @@ pub struct Finding {
 }
 
 /// One example of a chat file: its place, what is wrong with it, and its content.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{ChatReader, Limits};
+///
+/// let file = r#"{"messages": [{"role": "user", "content": "Scurvy?"}, {"role": "assistant", "content": "Eat fruit."}]}
+/// {"messages":[{"role":"user","content":"Scurvy?"},{"role":"assistant","content":"Eat fruit."}]}"#;
+/// let chats = ChatReader::new(file.as_bytes(), Limits::default()).collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!((chats[0].place.line, chats[1].place.line), (1, 2));
+/// assert_eq!(chats[0].messages()[1]["content"], "Eat fruit.");
+/// // White space between the values is no difference.
+/// assert_eq!(chats[0].content_hash(), chats[1].content_hash());
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedChat {
     /// Where it starts.
@@ -107,7 +149,25 @@ pub struct CheckedChat {
     pub value: Option<Value>,
 }
 
-/// An iterator over the chat examples of JSON lines or of a JSON array, which holds one of them at a time.
+/// An iterator over the chat examples of JSON lines or of a JSON array.
+///
+/// It holds one of them at a time. What is wrong with an example is in the item; an [`Error`] ends the iterator.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{ChatReader, Fault, Limits};
+///
+/// let file = r#"{"messages": [{"role": "user", "content": "Scurvy?"}, {"role": "assistant", "content": "Eat fruit."}]}
+/// {"messages": [{"role": "user", "content": "Rickets?"}]}
+/// {"messages": [{"role": "user", "content": "Pell"#;
+/// let mut chats = ChatReader::new(file.as_bytes(), Limits::default());
+/// assert!(chats.next().unwrap()?.findings.is_empty());
+/// assert_eq!(chats.next().unwrap()?.findings[0].fault, Fault::ExampleMissingAssistantMessage);
+/// assert_eq!(chats.next().unwrap()?.findings[0].fault.code(), "malformed_json");
+/// assert!(chats.next().is_none());
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ChatReader<R> {
     entries: JsonReader<R>,
@@ -121,6 +181,22 @@ impl<R: Read> ChatReader<R> {
     }
 
     /// A reader of pairs of answers, as preference tuning takes them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dataset::{ChatReader, Limits};
+    ///
+    /// let file = r#"{"input": {"messages": [{"role": "user", "content": "Chest pain for an hour. What now?"}]},
+    /// "preferred_output": [{"role": "assistant", "content": "Call an ambulance; this may be a heart attack."}],
+    /// "non_preferred_output": [{"role": "assistant", "content": "Rest and wait."}]}"#.replace('\n', " ");
+    /// let pair = ChatReader::of_preferences(file.as_bytes(), Limits::default()).next().unwrap()?;
+    /// assert!(pair.findings.is_empty());
+    /// // Read as a chat, it is none.
+    /// let chat = ChatReader::new(file.as_bytes(), Limits::default()).next().unwrap()?;
+    /// assert_eq!(chat.findings[0].fault.code(), "missing_messages_list");
+    /// # Ok::<(), dataset::Error>(())
+    /// ```
     pub fn of_preferences(input: R, limits: Limits) -> Self {
         Self { check: check_preference, ..Self::new(input, limits) }
     }
@@ -223,6 +299,20 @@ pub fn check_chat(value: &Value) -> Vec<Finding> {
 }
 
 /// The text of a message's content, its parts joined; empty where there is none.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::content_text;
+/// use serde_json::json;
+///
+/// let parts = json!({"role": "user", "content": [
+///     {"type": "text", "text": "What does this "},
+///     {"type": "text", "text": "ECG show?"},
+/// ]});
+/// assert_eq!(content_text(&parts), "What does this ECG show?");
+/// assert_eq!(content_text(&json!({"role": "assistant", "tool_calls": []})), "");
+/// ```
 pub fn content_text(message: &Value) -> String {
     match &message["content"] {
         Value::String(text) => text.clone(),

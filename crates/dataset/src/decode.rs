@@ -11,6 +11,23 @@ const GZIP: [u8; 2] = [0x1F, 0x8B];
 const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
 /// How an input is compressed.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// use dataset::{Compression, Entry, Limits, Reader};
+/// use flate2::write::GzEncoder;
+///
+/// let mut file = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+/// file.write_all(br#"[{"Question": "Why?", "Complex_CoT": "Because.", "Response": "So."}]"#)?;
+/// let bytes = file.finish()?;
+/// let mut reader = Reader::new(&bytes[..], Limits::default());
+/// assert!(matches!(reader.next(), Some(Ok(Entry::Record(_)))));
+/// assert_eq!(reader.format().map(|format| format.compression), Some(Compression::Gzip));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -3,6 +3,19 @@
 use crate::Place;
 
 /// An input that cannot be read further; what is wrong with a single record is a [`Rejection`](crate::Rejection).
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Error, Limits, Reader};
+///
+/// let error = |input: &'static str| Reader::new(input.as_bytes(), Limits::default()).find_map(Result::err);
+/// assert!(matches!(error("%PDF-1.7"), Some(Error::Unsupported { format: "a PDF document" })));
+/// let table = error("Question,Response\nWhy?,So.\n").unwrap();
+/// assert_eq!(table.to_string(), "line 1: no column `Complex_CoT`");
+/// let cut = error(r#"[{"Question": "A 45-year-old man "#).unwrap();
+/// assert!(matches!(cut, Error::CutShort { place } if place.index == 0));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

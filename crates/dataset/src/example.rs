@@ -6,6 +6,17 @@ use template::{RenderError, Template};
 use crate::Record;
 
 /// Who speaks a message.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Message, Role};
+///
+/// let message: Message = serde_json::from_str(r#"{"role": "assistant", "content": "Give aspirin."}"#)?;
+/// assert_eq!(message.role, Role::Assistant);
+/// assert_eq!(message.role.name(), "assistant");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -30,6 +41,16 @@ impl Role {
 }
 
 /// One message of a chat.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Message, Role};
+///
+/// let message = Message { role: Role::User, content: "What causes \"scurvy\"?".to_owned() };
+/// assert_eq!(serde_json::to_string(&message)?, r#"{"role":"user","content":"What causes \"scurvy\"?"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
@@ -39,6 +60,27 @@ pub struct Message {
 }
 
 /// One line of a training or validation file.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Example, Place, Record};
+/// use template::Template;
+///
+/// let record = Record {
+///     place: Place::default(),
+///     question: "What causes scurvy?".to_owned(),
+///     reasoning: "Gums bleed without collagen.".to_owned(),
+///     response: "A lack of vitamin C.".to_owned(),
+/// };
+/// let example = Example::new(&record, &Template::Plain, "You are a physician.")?;
+/// let turns = example.turns().collect::<Vec<_>>();
+/// assert_eq!(turns[0], ("system", "You are a physician."));
+/// assert_eq!(turns[2], ("assistant", "Gums bleed without collagen.\n\nA lack of vitamin C."));
+/// assert!(example.to_line().starts_with(br#"{"messages":[{"role":"system","content":"You are a physician."}"#));
+/// assert!(example.to_line().ends_with(b"A lack of vitamin C.\"}]}\n"));
+/// # Ok::<(), template::RenderError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// The chat, ending with what the model is to learn to say.

@@ -4,6 +4,18 @@
 ///
 /// A record may hold several of a field's names; the one that stands first in the list is read then. Names are
 /// compared letter by letter.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Entry, FieldNames, Limits, Reader};
+///
+/// let json = r#"[{"vignette": "Fever, stiff neck.", "Complex_CoT": "Meninges?", "Response": "Tap the spine."}]"#;
+/// let names = FieldNames { question: vec!["vignette".to_owned()], ..FieldNames::default() };
+/// let mut reader = Reader::new(json.as_bytes(), Limits::default()).with_names(names);
+/// let Some(Ok(Entry::Record(record))) = reader.next() else { panic!("a record is expected") };
+/// assert_eq!(record.question, "Fever, stiff neck.");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldNames {
     /// Names of the question.

@@ -15,6 +15,21 @@ use crate::window::Window;
 use crate::{Compression, Entry, Error, FieldNames, Limits, Place, Reason, Rejection, record};
 
 /// How records follow each other in an input.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Layout, Limits, Reader};
+///
+/// let layout = |input: &'static str| {
+///     let mut reader = Reader::new(input.as_bytes(), Limits::default());
+///     reader.next();
+///     reader.format().map(|format| format.layout)
+/// };
+/// assert_eq!(layout(r#"[{"Question": "Why?"}]"#), Some(Layout::JsonArray));
+/// assert_eq!(layout("{\"Question\": \"Why?\"}\n{}\n"), Some(Layout::JsonLines));
+/// assert_eq!(layout("Question;Complex_CoT;Response\nWhy?;Because.;So.\n"), Some(Layout::Csv));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -30,6 +45,18 @@ pub enum Layout {
 }
 
 /// What an input turned out to be.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Compression, Format, Layout, Limits, Reader};
+///
+/// let mut reader = Reader::new("[]".as_bytes(), Limits::default());
+/// assert_eq!(reader.format(), None);
+/// assert!(reader.next().is_none());
+/// let format = Format { layout: Layout::JsonArray, compression: Compression::None };
+/// assert_eq!(reader.format(), Some(format));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Format {
     /// How its records follow each other.
@@ -39,6 +66,18 @@ pub struct Format {
 }
 
 /// A JSON value with its place, or why it could not be read.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{JsonEntry, JsonReader, Limits, Reason};
+///
+/// let entries = JsonReader::new("[{\"id\": 1}, nothing]".as_bytes(), Limits::default());
+/// let entries = entries.collect::<Result<Vec<JsonEntry>, _>>()?;
+/// assert_eq!(entries[0].1.as_ref().map(|value| value["id"].clone()), Ok(1.into()));
+/// assert_eq!((entries[1].0.index, &entries[1].1), (1, &Err(Reason::MalformedJson)));
+/// # Ok::<(), dataset::Error>(())
+/// ```
 pub type JsonEntry = (Place, Result<Value, Reason>);
 
 /// Beginnings of files that are known and not read.

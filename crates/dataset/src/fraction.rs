@@ -8,12 +8,35 @@ use serde::{Serialize, Serializer};
 const WHOLE: u64 = 1_000_000;
 
 /// A share from 0 up to, but not including, 1, with at most six decimals.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::Fraction;
+///
+/// let fraction: Fraction = "0.1".parse()?;
+/// assert_eq!(fraction, Fraction::TENTH);
+/// assert_eq!(fraction.of(61), 7);
+/// assert_eq!(fraction.to_string(), "0.1");
+/// assert!("0".parse::<Fraction>()?.is_zero());
+/// # Ok::<(), dataset::NotAFraction>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fraction {
     millionths: u64,
 }
 
 /// A text that names no such share.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, NotAFraction};
+///
+/// for text in ["1", "10%", "-0.1", "0.1234567"] {
+///     assert_eq!(text.parse::<Fraction>(), Err(NotAFraction));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a number from 0 up to, but not including, 1 with at most six decimals, such as 0.1"

@@ -5,9 +5,26 @@ use std::io::Read;
 use crate::format::{JsonEntry, Scanner};
 use crate::{Error, FieldNames, Limits};
 
-/// An iterator over the values of JSON lines or of a JSON array, each with its place, which holds one of them at a time.
+/// An iterator over the values of JSON lines or of a JSON array, each with its place.
 ///
-/// A value that cannot be read is an item that says why; an [`Error`] ends the iterator.
+/// It holds one of them at a time. A value that cannot be read is an item that says why; an [`Error`] ends the
+/// iterator.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{JsonReader, Limits};
+///
+/// let problems = r#"{"question": "Which vitamin prevents scurvy?", "answer": "C"}
+/// {"question": "Which vitamin prevents rickets?", "answer": "D"}"#;
+/// let mut answers = String::new();
+/// for entry in JsonReader::new(problems.as_bytes(), Limits::default()) {
+///     let (place, value) = entry?;
+///     answers += &format!("{}:{} ", place.line, value.expect("it is JSON")["answer"]);
+/// }
+/// assert_eq!(answers, r#"1:"C" 2:"D" "#);
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct JsonReader<R> {
     state: Option<State<R>>,

@@ -9,6 +9,18 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 
 /// A file that cannot be written.
+///
+/// # Examples
+///
+/// ```
+/// use std::{error::Error, path::Path};
+///
+/// use dataset::Output;
+///
+/// let error = Output::create(Path::new("no/such/folder/train.jsonl")).unwrap_err();
+/// assert_eq!(error.to_string(), "no/such/folder/train.jsonl");
+/// assert!(error.source().is_some());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
 pub struct FileError {
@@ -25,6 +37,22 @@ impl FileError {
 }
 
 /// What was written to a file.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// use dataset::{Output, commit};
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut output = Output::create(&folder.path().join("train.jsonl"))?;
+/// output.write_all(b"{\"messages\":[]}\n{\"messages\":[]}\n")?;
+/// let written = commit(vec![output.finish()?], &[])?;
+/// assert_eq!((written[0].lines, written[0].bytes), (2, 32));
+/// assert!(written[0].sha256.starts_with("b46146897bfe"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// The file.
@@ -40,6 +68,24 @@ pub struct Written {
 /// A file in the making: a temporary one beside the place it is meant for.
 ///
 /// Dropped, it leaves nothing behind; [`finish`](Self::finish) and [`commit`] put it in place.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// use dataset::{Output, commit};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("report.json");
+/// let mut output = Output::create(&path)?;
+/// output.write_all(b"{\"kept\": 90}\n")?;
+/// let finished = output.finish()?;
+/// assert!(!path.exists());
+/// commit(vec![finished], &[])?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"kept\": 90}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -109,6 +155,23 @@ impl Write for Output {
 }
 
 /// A file that is written and not yet in place; dropped, it leaves nothing behind.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+///
+/// use dataset::Output;
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut output = Output::create(&folder.path().join("valid.jsonl"))?;
+/// writeln!(output, "{}", r#"{"messages":[]}"#)?;
+/// let finished = output.finish()?;
+/// assert_eq!(finished.written().lines, 1);
+/// drop(finished);
+/// assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Finished {
     written: Written,
@@ -126,6 +189,24 @@ impl Finished {
 /// Puts `files` in place and removes those at `removals`: all of it, or nothing on an error.
 ///
 /// Each file is whole at every moment. A process that is killed between two of them leaves new files beside old ones.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs;
+/// use std::io::Write;
+///
+/// use dataset::{Output, commit};
+///
+/// let folder = tempfile::tempdir()?;
+/// let [train, valid] = ["train.jsonl", "valid.jsonl"].map(|name| folder.path().join(name));
+/// fs::write(&valid, "of an earlier run\n")?;
+/// let mut output = Output::create(&train)?;
+/// output.write_all(b"{\"messages\":[]}\n")?;
+/// commit(vec![output.finish()?], &[&valid])?;
+/// assert!(train.exists() && !valid.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

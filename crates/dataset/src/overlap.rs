@@ -22,6 +22,17 @@ const WORDS: usize = 13;
 const FEWEST_WORDS: usize = 5;
 
 /// How a problem was found in a record.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Benchmark, Rule};
+///
+/// let mut benchmark = Benchmark::new();
+/// benchmark.add("Which nerve is hurt when the wrist drops?");
+/// let overlap = benchmark.find("He asked which nerve is hurt when the wrist drops, and I knew.");
+/// assert_eq!(overlap.map(|overlap| overlap.rule), Some(Rule::Whole));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -34,6 +45,18 @@ pub enum Rule {
 }
 
 /// A problem found in a text.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Benchmark, Overlap, Rule};
+///
+/// let mut benchmark = Benchmark::new();
+/// benchmark.add("Which vitamin prevents scurvy in sailors?");
+/// benchmark.add("A 60-year-old man has had crushing pain in his chest for an hour and sweats. What is next?");
+/// let found = benchmark.find("A 60-year-old man has had crushing pain in his chest for an hour and sweats. Aspirin?");
+/// assert_eq!(found, Some(Overlap { problem: 1, rule: Rule::Characters }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap {
     /// The problem's number, in the order in which problems were added.
@@ -50,13 +73,19 @@ pub struct Overlap {
 /// # Examples
 ///
 /// ```
-/// use dataset::Benchmark;
+/// use dataset::{Benchmark, Normal, Place, Record};
 ///
 /// let mut benchmark = Benchmark::new();
+/// assert!(benchmark.is_empty());
 /// benchmark.add("A 60-year-old man has had crushing pain in his chest for an hour and sweats. What is next?");
-/// let record = "Case: a 60 year old man has had CRUSHING pain in his chest for an hour, and sweats a lot.";
-/// assert_eq!(benchmark.find(record).map(|overlap| overlap.problem), Some(0));
+/// assert_eq!(benchmark.len(), 1);
+/// let case = "Case: a 60 year old man has had CRUSHING pain in his chest for an hour, and sweats a lot.";
+/// assert_eq!(benchmark.find(case).map(|overlap| overlap.problem), Some(0));
 /// assert_eq!(benchmark.find("A child coughs at night."), None);
+/// // A record is searched as a whole, each of its texts for itself.
+/// let [question, response] = ["What is done first?", "Aspirin."].map(str::to_owned);
+/// let record = Record { place: Place::default(), question, reasoning: case.to_owned(), response };
+/// assert!(benchmark.find_in(&Normal::of(&record)).is_some());
 /// ```
 #[derive(Debug, Default)]
 pub struct Benchmark {

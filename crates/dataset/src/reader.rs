@@ -6,6 +6,23 @@ use crate::format::Scanner;
 use crate::{Error, FieldNames, Format, Limits, Record, Rejection};
 
 /// What one record of the input turned out to be.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Entry, Limits, Reader};
+///
+/// let json = r#"[{"Question": "Why?", "Complex_CoT": "Because.", "Response": "So."}, {"Question": "Why?"}]"#;
+/// let (mut good, mut bad) = (0, 0);
+/// for entry in Reader::new(json.as_bytes(), Limits::default()) {
+///     match entry? {
+///         Entry::Record(_) => good += 1,
+///         Entry::Rejection(_) => bad += 1,
+///     }
+/// }
+/// assert_eq!((good, bad), (1, 1));
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A good record.
@@ -14,11 +31,25 @@ pub enum Entry {
     Rejection(Rejection),
 }
 
-/// An iterator over the records of a JSON array, of JSON lines, of a table or of a Parquet file, which holds one of them at a time.
+/// An iterator over the records of a JSON array, JSON lines, a table or a Parquet file.
 ///
-/// The format is told by the content, and so is compression with gzip or Zstandard. Memory stays under twice
-/// [`Limits::record_bytes`] and the decompressor's window, whatever the input; of a Parquet file a page of each
-/// column is held, and its bytes are copied to an unnamed temporary file. An error ends it.
+/// It holds one of them at a time. The format is told by the content, and so is compression with gzip or Zstandard.
+/// Memory stays under twice [`Limits::record_bytes`] and the decompressor's window, whatever the input; of a Parquet
+/// file a page of each column is held, and its bytes are copied to an unnamed temporary file. An error ends it.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Entry, FieldNames, Layout, Limits, Reader};
+///
+/// let table = "frage,rationale,answer\n\"Fever, stiff neck?\",Meninges.,Lumbar puncture.\n";
+/// let names = FieldNames { question: vec!["frage".to_owned()], ..FieldNames::default() };
+/// let mut reader = Reader::new(table.as_bytes(), Limits::default()).with_names(names);
+/// let Some(Ok(Entry::Record(record))) = reader.next() else { panic!("a record is expected") };
+/// assert_eq!(record.question, "Fever, stiff neck?");
+/// assert_eq!(reader.format().map(|format| format.layout), Some(Layout::Csv));
+/// assert!(reader.next().is_none());
+/// ```
 #[derive(Debug)]
 pub struct Reader<R> {
     state: State<R>,

@@ -13,6 +13,24 @@ use crate::table::Columns;
 use crate::{FieldNames, Place, Reason, Rejection};
 
 /// A good record: three texts that each hold more than white space, unmodified.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Place, Record};
+/// use template::Template;
+///
+/// let record = Record {
+///     place: Place::default(),
+///     question: "What causes scurvy?".to_owned(),
+///     reasoning: "Collagen needs ascorbate.".to_owned(),
+///     response: "A lack of vitamin C.".to_owned(),
+/// };
+/// assert_eq!(Template::Plain.render(&record.parts())?, "Collagen needs ascorbate.\n\nA lack of vitamin C.");
+/// let elsewhere = Record { place: Place { index: 9, line: 10, offset: 4096 }, ..record.clone() };
+/// assert_eq!(record.content_hash(), elsewhere.content_hash());
+/// # Ok::<(), template::RenderError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Where it starts in its input.
@@ -38,6 +56,20 @@ impl Record {
 }
 
 /// The name of a record's content; it prints as 32 hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashSet;
+///
+/// use dataset::{ContentHash, Place, Record};
+///
+/// let [question, reasoning, response] = ["Why?", "Because.", "So."].map(str::to_owned);
+/// let record = Record { place: Place::default(), question, reasoning, response };
+/// let known: HashSet<ContentHash> = [record.content_hash()].into();
+/// assert!(known.contains(&record.clone().content_hash()));
+/// assert_eq!(record.content_hash().to_string().len(), 32);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(u128);
 

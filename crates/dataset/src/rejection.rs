@@ -7,6 +7,19 @@ use serde::Serialize;
 use crate::Place;
 
 /// What is wrong with a record.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Entry, Limits, Reader, Reason};
+///
+/// let json = r#"[{"Question": "Why?", "Complex_CoT": 7, "Response": "So."}, "no record", {"Question": " "}]"#;
+/// let reasons = Reader::new(json.as_bytes(), Limits::default()).map(|entry| match entry {
+///     Ok(Entry::Rejection(rejection)) => rejection.reason.code(),
+///     other => panic!("a rejection is expected: {other:?}"),
+/// });
+/// assert_eq!(reasons.collect::<Vec<_>>(), ["not_text", "not_an_object", "blank_field"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -91,6 +104,19 @@ impl Reason {
 }
 
 /// A record that is left out, by its place; never its text.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Entry, Limits, Reader, Reason};
+///
+/// let json = r#"[{"Question": "Why?", "Complex_CoT": null, "Response": "So."}]"#;
+/// let entry = Reader::new(json.as_bytes(), Limits::default()).next();
+/// let Some(Ok(Entry::Rejection(rejection))) = entry else { panic!("a rejection is expected") };
+/// assert_eq!(rejection.reason, Reason::NullField);
+/// assert_eq!(rejection.field.as_deref(), Some("Complex_CoT"));
+/// assert_eq!(rejection.to_string(), "index 0, line 1: field `Complex_CoT` is null");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejection {
     /// Where the record starts.

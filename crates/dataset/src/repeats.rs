@@ -15,6 +15,33 @@ const COMPARED: usize = 8;
 /// A growing list of records that knows which of them repeat each other.
 ///
 /// It holds about 200 bytes for each record, and none of the text.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Place, Record, Repeats};
+///
+/// let record = |question: &str| Record {
+///     place: Place::default(),
+///     question: question.to_owned(),
+///     reasoning: "Gums bleed without collagen.".to_owned(),
+///     response: "A lack of vitamin C.".to_owned(),
+/// };
+/// let questions = [
+///     "A sailor of 40 has bleeding gums after four months at sea. What does he lack?",
+///     "A sailor of 45 has bleeding gums after four months at sea. What does he lack?",
+///     "A child of 2 has bowed legs after a winter indoors. What does it lack?",
+/// ];
+/// let mut repeats = Repeats::new();
+/// for question in questions {
+///     assert_eq!(repeats.add(&record(question)), None);
+/// }
+/// // The same but for case and punctuation is no new record.
+/// assert_eq!(repeats.add(&record(&questions[0].to_uppercase())), Some(0));
+/// let groups = repeats.groups(0.5, |number| Ok::<_, std::io::Error>(questions[number].to_owned()))?;
+/// assert_eq!(groups.first, [0, 0, 2]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Repeats {
     /// The first record with each content, by a hash of its normalised texts.
@@ -24,6 +51,22 @@ pub struct Repeats {
 }
 
 /// Two records whose questions are nearly the same.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Pair, Place, Record, Repeats};
+///
+/// let questions = ["What is the cause of bleeding gums?", "What is the cause of bleeding gums, please?"];
+/// let mut repeats = Repeats::new();
+/// for question in questions.map(str::to_owned) {
+///     repeats.add(&Record { place: Place::default(), question, reasoning: "R".into(), response: "S".into() });
+/// }
+/// let groups = repeats.groups(0.5, |number| Ok::<_, std::io::Error>(questions[number].to_owned()))?;
+/// // Five runs of three words, and the later question has one more.
+/// assert_eq!(groups.pairs, [Pair { first: 0, second: 1, similarity: 5.0 / 6.0 }]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
     /// The earlier one.
@@ -35,6 +78,17 @@ pub struct Pair {
 }
 
 /// Which records belong together because their questions are nearly the same.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, Groups, split_groups};
+///
+/// // The fourth record resembles the first, so both go to the same side.
+/// let groups = Groups { first: vec![0, 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, 11], ..Groups::default() };
+/// let split = split_groups(&groups.first, Fraction::TENTH, 42);
+/// assert_eq!(split.train.contains(&0), split.train.contains(&3));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Groups {
     /// For each record the first record of its group, which may be itself.
@@ -59,6 +113,21 @@ impl Repeats {
     }
 
     /// As [`add`](Self::add), for a record whose likeness was found before, perhaps on another thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dataset::{Likeness, Normal, Place, Record, Repeats};
+    ///
+    /// let [question, reasoning, response] = ["Why?", "Because.", "So."].map(str::to_owned);
+    /// let record = Record { place: Place::default(), question, reasoning, response };
+    /// let likeness = std::thread::scope(|scope| {
+    ///     scope.spawn(|| Likeness::of(&Normal::of(&record))).join().expect("it does not panic")
+    /// });
+    /// let mut repeats = Repeats::new();
+    /// assert_eq!(repeats.insert(&likeness), None);
+    /// assert_eq!(repeats.add(&record), Some(0));
+    /// ```
     pub fn insert(&mut self, likeness: &Likeness) -> Option<usize> {
         let next = self.bands.len();
         let first = *self.contents.entry(likeness.content).or_insert(next);
@@ -182,6 +251,20 @@ impl Search {
 }
 
 /// A record's three texts without regard to case, white space and punctuation.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Benchmark, Likeness, Normal, Place, Record, Repeats};
+///
+/// let [question, reasoning, response] = ["Why?", "Because.", "So."].map(str::to_owned);
+/// let record = Record { place: Place::default(), question, reasoning, response };
+/// // Made once for each record, it serves the search for repeats and for problems of benchmarks.
+/// let normal = Normal::of(&record);
+/// assert_eq!(Repeats::new().insert(&Likeness::of(&normal)), None);
+/// assert_eq!(Benchmark::new().find_in(&normal), None);
+/// assert_eq!(format!("{normal:?}"), "Normal { .. }");
+/// ```
 pub struct Normal(pub(crate) [Words; 3]);
 
 impl Normal {
@@ -199,6 +282,24 @@ impl fmt::Debug for Normal {
 }
 
 /// What two records that say the same have in common, and what those that say nearly the same have nearly in common.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Likeness, Normal, Place, Record, Repeats};
+///
+/// let record = |response: &str| Record {
+///     place: Place::default(),
+///     question: "What causes scurvy?".to_owned(),
+///     reasoning: "Gums bleed.".to_owned(),
+///     response: response.to_owned(),
+/// };
+/// let likeness = |response| Likeness::of(&Normal::of(&record(response)));
+/// let mut repeats = Repeats::new();
+/// repeats.insert(&likeness("A lack of vitamin C."));
+/// assert_eq!(repeats.insert(&likeness("a lack of vitamin-C")), Some(0));
+/// assert_eq!(repeats.insert(&likeness("A lack of fruit.")), None);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Likeness {
     content: u128,

@@ -8,12 +8,31 @@ use crate::Fraction;
 use crate::words::mix;
 
 /// The fewest validation examples, where there are any.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, MIN_VALID, split};
+///
+/// assert_eq!(split(11, Fraction::TENTH, 42).valid.len(), MIN_VALID);
+/// ```
 pub const MIN_VALID: usize = 5;
 
 /// Up to this many examples, all are for training.
 const ALL_TRAIN: usize = 10;
 
 /// Indices of the examples on each side, in the order in which they are written.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, split};
+///
+/// let split = split(100, Fraction::TENTH, 42);
+/// let mut all = [split.train, split.valid].concat();
+/// all.sort_unstable();
+/// assert!(all.into_iter().eq(0..100));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The examples to train on.
@@ -83,6 +102,19 @@ pub fn split_groups(groups: &[usize], fraction: Fraction, seed: u64) -> Split {
 /// `keys` holds a hash of each example's content; examples with the same key stand on the same side. An example
 /// validates where its key, mixed with `seed`, falls into `fraction` of all values, so that the sizes are only about
 /// right and no minimum holds. Both sides are in the order of the mixed keys.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, split_stable};
+///
+/// let keys: Vec<u64> = (0..1000).collect();
+/// let before = split_stable(&keys[..900], Fraction::TENTH, 42);
+/// let after = split_stable(&keys, Fraction::TENTH, 42);
+/// // A hundred more examples, and none of the others changed its side.
+/// assert!(before.valid.iter().all(|index| after.valid.contains(index)));
+/// assert!(before.train.iter().all(|index| after.train.contains(index)));
+/// ```
 pub fn split_stable(keys: &[u64], fraction: Fraction, seed: u64) -> Split {
     let mixed = |index: usize| mix(keys[index] ^ mix(seed));
     let mut order: Vec<usize> = (0..keys.len()).collect();

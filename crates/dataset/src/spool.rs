@@ -19,11 +19,13 @@ use crate::{Example, Split};
 /// let folder = tempfile::tempdir()?;
 /// let (train, valid) = (folder.path().join("train.jsonl"), folder.path().join("valid.jsonl"));
 /// let mut spool = Spool::new_in(folder.path())?;
+/// assert!(spool.is_empty());
 /// for number in 0..60 {
 ///     let message = |role, content: String| Message { role, content };
 ///     let messages = [message(Role::User, format!("{number}?")), message(Role::Assistant, "So.".to_owned())];
 ///     spool.push(&Example { messages: messages.to_vec() })?;
 /// }
+/// assert_eq!(spool.example(59)?.messages[0].content, "59?");
 /// let split = split(spool.len(), Fraction::TENTH, 42);
 /// let files = spool.write(&split, &train, &valid)?;
 /// assert_eq!((files.train.lines, files.valid.map(|valid| valid.lines)), (54, Some(6)));
@@ -47,6 +49,22 @@ struct Lines<'a> {
 const BLOCK: usize = 256 << 10;
 
 /// The two files that were put in place.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fraction, Spool, split};
+///
+/// let folder = tempfile::tempdir()?;
+/// let [train, valid] = ["train.jsonl", "valid.jsonl"].map(|name| folder.path().join(name));
+/// std::fs::write(&valid, "of an earlier run\n")?;
+/// let mut spool = Spool::new_in(folder.path())?;
+/// spool.push_line(b"{\"messages\":[]}\n")?;
+/// // One example alone is for training, and no old validation file is left to be taken for this run's.
+/// let files = spool.write(&split(1, Fraction::TENTH, 42), &train, &valid)?;
+/// assert_eq!((files.train.lines, files.valid, files.removed_valid), (1, None, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
     /// The training file.
@@ -91,6 +109,20 @@ impl Spool {
 
     /// Adds an example by its [line](Example::to_line).
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dataset::{Example, Spool};
+    ///
+    /// let example: Example = serde_json::from_str(r#"{"messages": [{"role": "user", "content": "Why?"}]}"#)?;
+    /// // The line can be made on another thread than the one that owns the spool.
+    /// let line = example.to_line();
+    /// let mut spool = Spool::new_in(&std::env::temp_dir())?;
+    /// spool.push_line(&line)?;
+    /// assert_eq!(spool.example(0)?, example);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// An I/O error, such as a full disk.
@@ -122,6 +154,23 @@ impl Spool {
     }
 
     /// Writes the examples at `indices` to a file that is meant for `path`, not yet in place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dataset::{Spool, commit};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("sample.jsonl");
+    /// let mut spool = Spool::new_in(folder.path())?;
+    /// for question in ["Scurvy?", "Rickets?", "Pellagra?"] {
+    ///     spool.push_line(format!("{question}\n").as_bytes())?;
+    /// }
+    /// let sample = spool.copy(&[2, 0], &path)?;
+    /// commit(vec![sample], &[])?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "Pellagra?\nScurvy?\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

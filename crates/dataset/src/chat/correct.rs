@@ -6,8 +6,25 @@ use super::{Fault, KEYS, MESSAGE_KEYS, is_assistant};
 
 /// Puts right what can be without a change of what is learned, and returns which faults these were.
 ///
-/// Keys that the service does not know are removed, and weights on messages of others than the assistant; so are messages
-/// after the assistant's last one, which teach nothing. Everything else is left as it is, and no text is changed.
+/// Keys that the service does not know are removed, and weights on messages of others than the assistant; so are
+/// messages after the assistant's last one, which teach nothing. Everything else is left as it is, and no text is
+/// changed.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fault, check_chat, correct_chat};
+/// use serde_json::json;
+///
+/// let mut chat = json!({"id": 7, "messages": [
+///     {"role": "user", "content": "What causes scurvy?"},
+///     {"role": "assistant", "content": "A lack of vitamin C."},
+///     {"role": "user", "content": "Thanks!"},
+/// ]});
+/// assert_eq!(correct_chat(&mut chat), [Fault::LastMessageNotAssistant, Fault::UnrecognizedKey]);
+/// assert_eq!(chat["messages"].as_array().map(Vec::len), Some(2));
+/// assert!(check_chat(&chat).is_empty());
+/// ```
 pub fn correct_chat(value: &mut Value) -> Vec<Fault> {
     let mut corrected = Vec::new();
     let Some(example) = value.as_object_mut() else { return corrected };

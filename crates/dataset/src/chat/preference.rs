@@ -15,6 +15,22 @@ const INPUT_KEYS: [&str; 3] = ["messages", "tools", "parallel_tool_calls"];
 /// Everything that is wrong with the pair `value`.
 ///
 /// Messages are counted from 0 through the input, then the preferred answer, then the other.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Fault, check_preference};
+/// use serde_json::json;
+///
+/// let answer = |text| json!([{"role": "assistant", "content": text}]);
+/// let pair = |preferred, other| json!({
+///     "input": {"messages": [{"role": "user", "content": "May I stop the antibiotic early?"}]},
+///     "preferred_output": answer(preferred),
+///     "non_preferred_output": answer(other),
+/// });
+/// assert!(check_preference(&pair("Ask who prescribed it first.", "Sure.")).is_empty());
+/// assert_eq!(check_preference(&pair("Sure.", "Sure."))[0].fault, Fault::SameOutputs);
+/// ```
 pub fn check_preference(value: &Value) -> Vec<Finding> {
     let whole = |fault| Finding { fault, message: None };
     let Some(pair) = value.as_object() else { return vec![whole(Fault::DataType)] };
