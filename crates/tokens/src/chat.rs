@@ -3,6 +3,18 @@
 use crate::Count;
 
 /// One message of a chat, as far as it is counted.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{Encoding, Message, count_chat};
+///
+/// let unnamed = Message { role: "user", content: "Why the fever?", name: None };
+/// let named = Message { name: Some("nurse"), ..unnamed };
+/// let count = |message| count_chat(&Encoding::O200k, [message]).total;
+/// assert_eq!(count(unnamed), count_chat(&Encoding::O200k, [("user", "Why the fever?")]).total);
+/// assert!(count(named) > count(unnamed));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
     /// The author's role, `assistant` for what is trained on.
@@ -20,6 +32,18 @@ impl<'a> From<(&'a str, &'a str)> for Message<'a> {
 }
 
 /// The tokens of a chat.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{Encoding, count_chat};
+///
+/// let question = "A 45-year-old woman has had fever and a stiff neck since this morning. What is the next step?";
+/// let tokens = count_chat(&Encoding::O200k, [("user", question), ("assistant", "A lumbar puncture.")]);
+/// // All is read, and what is learned is the answer alone.
+/// assert_eq!(tokens.assistant, Encoding::O200k.count("A lumbar puncture."));
+/// assert!(tokens.assistant < tokens.total);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChatTokens {
     /// Everything: texts, roles, names and the framing.
@@ -32,6 +56,19 @@ pub struct ChatTokens {
 ///
 /// The counting rule and the numbers are those of `OpenAI`'s cookbook, "How to count tokens with tiktoken" (commit
 /// c81359c, read 2026-11-22). There every model of today has [`ChatConstants::CURRENT`].
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{ChatConstants, Count, Encoding};
+///
+/// let constants = ChatConstants::for_model("ft:gpt-4.1-mini:clinic::abc");
+/// assert_eq!(constants, ChatConstants::CURRENT);
+/// let chat = [("user", "Why the fever?"), ("assistant", "An infection.")];
+/// let texts: usize = chat.iter().map(|(role, text)| Encoding::O200k.count(role) + Encoding::O200k.count(text)).sum();
+/// // Three for each of the two messages, and three for the answer's start.
+/// assert_eq!(constants.count(&Encoding::O200k, chat).total, texts + 2 * 3 + 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChatConstants {
     /// For each message.

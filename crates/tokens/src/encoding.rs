@@ -10,6 +10,23 @@ use crate::{Counter, Error};
 /// Something that counts the tokens of a text.
 ///
 /// [`Encoding`] is one; a tool makes another from a model's own tokenizer.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{Count, count_chat};
+///
+/// /// A model that reads text byte by byte.
+/// struct Bytes;
+///
+/// impl Count for Bytes {
+///     fn count(&self, text: &str) -> usize {
+///         text.len()
+///     }
+/// }
+///
+/// assert_eq!(count_chat(&Bytes, [("assistant", "An infection.")]).assistant, 13);
+/// ```
 pub trait Count {
     /// The number of tokens of `text`, with special-token text counted as ordinary text.
     fn count(&self, text: &str) -> usize;
@@ -91,6 +108,18 @@ impl Encoding {
     }
 
     /// As [`Counter::count_with_parts`], by the counter of this thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokens::Encoding;
+    ///
+    /// let answer = "## Thinking\n\nFever, stiff neck.\n\n## Final Response\n\nMeningitis.";
+    /// let response = answer.find("Meningitis").map(|start| start..answer.len()).expect("it is there");
+    /// let (whole, [part]) = Encoding::O200k.count_with_parts(answer, [response]);
+    /// assert_eq!(whole, Encoding::O200k.count(answer));
+    /// assert!(0 < part && part < whole);
+    /// ```
     ///
     /// # Panics
     ///

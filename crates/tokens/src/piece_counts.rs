@@ -5,19 +5,22 @@ use crate::cache::{Cache, PHRASE, WORD};
 /// Remembers how many tokens pieces of text have, whoever counted them.
 ///
 /// A piece is compared as a whole, so a remembered count is never that of another piece. One vocabulary's pieces only
-/// may be asked for. The memory is 6 MiB, of which only the part in use is taken, and does not grow; pieces of more than
-/// 62 bytes are counted each time.
+/// may be asked for. The memory is 6 MiB, of which only the part in use is taken, and does not grow; pieces of more
+/// than 62 bytes are counted each time.
 ///
 /// # Examples
 ///
 /// ```
 /// let mut counts = tokens::PieceCounts::new();
 /// let mut asked = 0;
-/// let total = counts.total(&mut ["fever", " and", "fever"].into_iter(), &mut |piece| {
+/// let mut tokenizer = |piece: &str| {
 ///     asked += 1;
-///     piece.len()
-/// });
-/// assert_eq!((total, asked), (14, 2));
+///     piece.len().div_ceil(4)
+/// };
+/// assert_eq!(counts.total(&mut ["fever", " and", "fever"].into_iter(), &mut tokenizer), 5);
+/// assert_eq!(counts.count("fever", &mut tokenizer), 2);
+/// // The word was counted once, and remembered twice.
+/// assert_eq!(asked, 2);
 /// ```
 #[derive(Debug)]
 pub struct PieceCounts {

@@ -36,6 +36,23 @@ pub struct PriceTable {
 }
 
 /// What is known of one model; prices are in US dollars for a million tokens.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{Day, PriceTable};
+///
+/// let prices = PriceTable::bundled();
+/// let row = prices.model("gpt-4.1-mini").expect("the table holds this model");
+/// assert_eq!(row.id, "gpt-4.1-mini-2025-04-14");
+/// // An example is trained and charged up to the limit.
+/// assert_eq!(row.billable_tokens(70_000), 65_536);
+/// assert_eq!(row.training_cost(1_000_000, 3).map(|cost| cost.to_string()).as_deref(), Some("$15.00"));
+/// assert_eq!(row.inference_cost(1_000_000, 500_000).map(|cost| cost.to_string()).as_deref(), Some("$2.40"));
+/// let day: Day = "2026-11-26".parse()?;
+/// assert!(!row.is_shut_down(day));
+/// # Ok::<(), tokens::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRow {
@@ -69,6 +86,16 @@ pub struct ModelRow {
 }
 
 /// An amount of US dollars.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::Usd;
+///
+/// assert_eq!(Usd(30.0).to_string(), "$30.00");
+/// assert_eq!(Usd(0.0012).to_string(), "$0.0012");
+/// assert!(Usd(0.5) < Usd(30.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Usd(pub f64);
 
@@ -84,10 +111,33 @@ impl PriceTable {
 
     /// Reads a table from the text of a TOML file.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tokens::{Error, PriceTable};
+    ///
+    /// let toml = r#"
+    /// version = 1
+    /// as_of = "2026-11-22"
+    ///
+    /// [[model]]
+    /// id = "hospital-7b"
+    /// training_usd_per_million = 0.5
+    /// fine_tunable = true
+    /// source = "our own price list"
+    /// "#;
+    /// let prices = PriceTable::from_toml(toml)?;
+    /// let cost = prices.model("hospital-7b").and_then(|row| row.training_cost(4_000_000, 2));
+    /// assert_eq!(cost.map(|cost| cost.0), Some(4.0));
+    /// let wrong = PriceTable::from_toml(&toml.replace("0.5", "-0.5"));
+    /// assert!(matches!(wrong, Err(Error::PriceRow { field: "training_usd_per_million", .. })));
+    /// # Ok::<(), tokens::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::PriceTable`] when the text is not such a table, [`Error::PriceTableVersion`] when it is a later one, and
-    /// [`Error::PriceRow`] when a row contradicts itself or another row.
+    /// [`Error::PriceTable`] when the text is not such a table, [`Error::PriceTableVersion`] when it is a later one,
+    /// and [`Error::PriceRow`] when a row contradicts itself or another row.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         let table: Self = toml::from_str(text).map_err(|error| Error::PriceTable {
             message: error.to_string().trim_end().to_owned(),
