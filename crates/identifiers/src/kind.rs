@@ -3,6 +3,17 @@
 use std::fmt;
 
 /// The kind of an identifier; its `Display` is a short code in capitals.
+///
+/// # Examples
+///
+/// ```
+/// use identifiers::{Kind, scan};
+///
+/// let note = "Seen on 3 March 2024, MRN 00482913, NHS number 943 476 5919, admitted from 10.0.0.12.";
+/// let codes = scan(note).iter().map(|finding| finding.kind.code()).collect::<Vec<_>>();
+/// assert_eq!(codes, ["DATE", "MRN", "NHS", "IP"]);
+/// assert!(Kind::ALL.contains(&Kind::Card));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {

@@ -2,9 +2,9 @@
 //!
 //! A record that leaves this machine should not carry a patient's telephone number with it. [`scan`] finds e-mail
 //! addresses, telephone numbers, street addresses and postcodes, dates tied to a person (born, admitted, seen), US
-//! social security numbers, record numbers that follow a label (`MRN 00482913`), NHS numbers, NPIs, Medicare beneficiary
-//! identifiers, IP addresses, URLs and payment-card numbers. Where a check digit or a rule of valid ranges exists, a
-//! number that fails it is no finding. [`redact`] puts the kind in the place of each.
+//! social security numbers, record numbers that follow a label (`MRN 00482913`), NHS numbers, NPIs, Medicare
+//! beneficiary identifiers, IP addresses, URLs and payment-card numbers. Where a check digit or a rule of valid ranges
+//! exists, a number that fails it is no finding. [`redact`] puts the kind in the place of each.
 //!
 //! **It does not find** names of persons (`Mrs Okafor` stands in invented vignettes as in real notes, so a title and a
 //! capital say little), ages, employers, villages, rare diagnoses, a story that only one person has, identifiers

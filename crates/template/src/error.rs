@@ -3,6 +3,16 @@
 use std::path::PathBuf;
 
 /// The name of a template that does not exist.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Template, UnknownTemplate};
+///
+/// let error = "alpaca".parse::<Template>().unwrap_err();
+/// assert_eq!(error, UnknownTemplate("alpaca".to_owned()));
+/// assert!(error.to_string().starts_with("unknown template `alpaca` (there are `headed`, `plain` and `think`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown template `{0}` (there are `headed`, `plain` and `think`, and files: `@FILE` or `FILE.jinja`)"
@@ -10,6 +20,17 @@ use std::path::PathBuf;
 pub struct UnknownTemplate(pub String);
 
 /// A template that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Jinja, TemplateError};
+///
+/// let error = |source| Jinja::new(source).unwrap_err();
+/// assert!(matches!(error("{{ reasoning }}"), TemplateError::NoResponse));
+/// assert!(matches!(error("{% if response %}"), TemplateError::Syntax { line: 1, .. }));
+/// assert!(matches!(error("{{ response }}{{ diagnosis }}"), TemplateError::Render { source, .. } if source.line == 1));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TemplateError {
@@ -46,6 +67,19 @@ pub enum TemplateError {
 }
 
 /// A record that a user's template fails on; the record is not quoted.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Jinja, Parts, Template};
+///
+/// // The reasoning of this record is text, not a number; the template's own sample has no question of one word.
+/// let source = "{% if question == 'Dose?' %}{{ reasoning - 1 }}{% endif %}\n{{ response }}";
+/// let template = Template::Jinja(Jinja::new(source)?);
+/// let error = template.render(&Parts { question: "Dose?", reasoning: "Weigh.", response: "5 mg." }).unwrap_err();
+/// assert_eq!(error.to_string(), "template, line 1: an operation that is not possible");
+/// # Ok::<(), template::TemplateError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("template, line {line}: {reason}")]
 pub struct RenderError {

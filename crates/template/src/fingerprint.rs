@@ -24,6 +24,15 @@ use crate::template::Template;
 pub struct Fingerprint(String);
 
 /// A text that is not 64 lower-case hexadecimal digits.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Fingerprint, NotAFingerprint};
+///
+/// assert!("0f".repeat(32).parse::<Fingerprint>().is_ok());
+/// assert_eq!("0F".repeat(32).parse::<Fingerprint>(), Err(NotAFingerprint));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a fingerprint (64 lower-case hexadecimal digits)")]
 pub struct NotAFingerprint;

@@ -26,6 +26,21 @@ const SAMPLE: Parts<'_> = Parts {
 /// A Jinja template over the variables `question`, `reasoning` and `response`.
 ///
 /// It is equal to another one of the same source. A last newline of the source is not rendered.
+///
+/// # Examples
+///
+/// ```
+/// use template::{Jinja, Parts, Template};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("clinic.jinja");
+/// std::fs::write(&path, "Assessment: {{ reasoning }}\r\nPlan: {{ response }}\r\n")?;
+/// let jinja = Jinja::load(&path)?;
+/// assert_eq!(jinja.source(), "Assessment: {{ reasoning }}\nPlan: {{ response }}\n");
+/// let text = Template::Jinja(jinja).render(&Parts::of("Renal colic.", "Pain relief, then CT."))?;
+/// assert_eq!(text, "Assessment: Renal colic.\nPlan: Pain relief, then CT.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Jinja {
     source: Arc<str>,

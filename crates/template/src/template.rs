@@ -23,6 +23,12 @@ use crate::splitter::{Answer, Splitter};
 ///
 /// assert_eq!("think".parse(), Ok(Template::Think));
 /// assert_eq!(Template::default().to_string(), "headed");
+/// assert_eq!(Template::NAMED.map(|template| template.name()), ["headed", "plain", "think"]);
+/// let stored = r#"{"jinja":"{{ reasoning }}\n\n{{ response }}"}"#;
+/// let own: Template = serde_json::from_str(stored)?;
+/// assert_eq!(own.name(), "jinja");
+/// assert_eq!(serde_json::to_string(&own)?, stored);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
