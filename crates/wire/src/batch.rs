@@ -12,6 +12,16 @@ use crate::open::open_enum;
 
 open_enum! {
     /// How far a batch has come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::BatchStatus;
+    ///
+    /// let status = BatchStatus::from("canceled");
+    /// assert_eq!((&status, status.as_str()), (&BatchStatus::Cancelled, "cancelled"));
+    /// assert!(status.is_terminal() && !BatchStatus::InProgress.is_terminal());
+    /// ```
     BatchStatus {
         /// Its file is checked.
         Validating = "validating",
@@ -40,6 +50,17 @@ impl BatchStatus {
 }
 
 /// A request to answer the requests of a file: <https://platform.openai.com/docs/api-reference/batch/create>.
+///
+/// # Examples
+///
+/// ```
+/// let request: wire::CreateBatch = serde_json::from_str(
+///     r#"{"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"}"#,
+/// )?;
+/// assert_eq!(request.input_file_id.as_str(), "file-1");
+/// assert!(serde_json::from_str::<wire::CreateBatch>("{}").is_err(), "requests are read strictly");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateBatch {
     /// The uploaded file, one [`BatchRequest`] a line.
@@ -57,6 +78,21 @@ pub struct CreateBatch {
 }
 
 /// A batch as the service knows it.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Batch, BatchStatus};
+///
+/// let batch: Batch = serde_json::from_str(
+///     r#"{"id": "batch_1", "status": "completed", "output_file_id": "file-2", "error_file_id": null,
+///         "request_counts": {"total": 90, "completed": 88, "failed": 2}}"#,
+/// )?;
+/// assert_eq!(batch.status, BatchStatus::Completed);
+/// assert_eq!(batch.request_counts.map(|counts| counts.failed), Some(2));
+/// assert!(batch.error_file_id.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Its id.
@@ -112,6 +148,17 @@ fn status<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BatchStat
 }
 
 /// What is wrong with a batch's file.
+///
+/// # Examples
+///
+/// ```
+/// let errors: wire::BatchErrors = serde_json::from_str(
+///     r#"{"object": "list", "data": [{"code": "invalid_json_line", "message": "not JSON", "line": 3}]}"#,
+/// )?;
+/// assert_eq!(errors.data[0].code.as_deref(), Some("invalid_json_line"));
+/// assert_eq!(errors.data[0].extra["line"], 3);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchErrors {
     /// One error a line at fault.
@@ -123,6 +170,14 @@ pub struct BatchErrors {
 }
 
 /// How many requests of a batch are done.
+///
+/// # Examples
+///
+/// ```
+/// let counts: wire::BatchCounts = serde_json::from_str(r#"{"total": 90, "completed": 88.0}"#)?;
+/// assert_eq!(counts, wire::BatchCounts { total: 90, completed: 88, failed: 0 });
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchCounts {
     /// All of them.
@@ -137,6 +192,19 @@ pub struct BatchCounts {
 }
 
 /// A line of a batch's input.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{BatchRequest, ChatMessage, ChatRequest, Role};
+///
+/// let body = ChatRequest::new("ft:m", vec![ChatMessage::new(Role::User, "Why the fever?")]);
+/// let url = "/v1/chat/completions".to_owned();
+/// let line = BatchRequest { custom_id: "q-17".to_owned(), method: "POST".to_owned(), url, body };
+/// let text = serde_json::to_string(&line)?;
+/// assert_eq!(serde_json::from_str::<BatchRequest<ChatRequest>>(&text)?, line);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchRequest<B> {
     /// What its asker calls it; no two of a batch alike.
@@ -150,6 +218,17 @@ pub struct BatchRequest<B> {
 }
 
 /// A line of a batch's output or of its errors.
+///
+/// # Examples
+///
+/// ```
+/// let line: wire::BatchLine = serde_json::from_str(
+///     r#"{"custom_id": "q-17", "response": null, "error": {"code": "batch_expired", "message": "not in time"}}"#,
+/// )?;
+/// assert!(line.response.is_none());
+/// assert_eq!(line.error.and_then(|error| error.code).as_deref(), Some("batch_expired"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchLine {
     /// What its asker calls the request.
@@ -166,6 +245,21 @@ pub struct BatchLine {
 }
 
 /// What a request of a batch was answered with.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{BatchLine, BatchResponse, ChatCompletion};
+///
+/// let line: BatchLine = serde_json::from_str(
+///     r#"{"custom_id": "q-17", "response": {"status_code": 200, "request_id": "req-1",
+///         "body": {"choices": [{"message": {"content": "An infection."}}]}}}"#,
+/// )?;
+/// let Some(BatchResponse { status_code: 200, body, .. }) = line.response else { panic!("it was answered") };
+/// let completion: ChatCompletion = serde_json::from_value(body)?;
+/// assert_eq!(completion.choices[0].message.text(), "An infection.");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BatchResponse {
     /// The HTTP status.

@@ -11,6 +11,17 @@ use crate::open::open_enum;
 
 open_enum! {
     /// Who speaks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::Role;
+    ///
+    /// assert_eq!(Role::from("assistant"), Role::Assistant);
+    /// // What this version does not know comes and goes as it is.
+    /// let other = Role::from("ipython");
+    /// assert_eq!((&other, other.as_str()), (&Role::Other("ipython".to_owned()), "ipython"));
+    /// ```
     Role {
         /// The one who says how to answer.
         System = "system",
@@ -27,6 +38,15 @@ open_enum! {
 
 open_enum! {
     /// Why an answer ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::FinishReason;
+    ///
+    /// assert_eq!(FinishReason::from("length"), FinishReason::Length);
+    /// assert_eq!(FinishReason::Stop.as_str(), "stop");
+    /// ```
     FinishReason {
         /// The model was done.
         Stop = "stop",
@@ -40,6 +60,19 @@ open_enum! {
 }
 
 /// What a message says: one text or several parts.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Content;
+///
+/// let parts: Content = serde_json::from_str(
+///     r#"[{"type": "text", "text": "What does this "}, {"type": "text", "text": "ECG show?"}]"#,
+/// )?;
+/// assert_eq!(parts.text(), "What does this ECG show?");
+/// assert_eq!(serde_json::to_string(&Content::from("Why the fever?"))?, r#""Why the fever?""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
@@ -72,6 +105,16 @@ impl From<String> for Content {
 }
 
 /// A part of a message.
+///
+/// # Examples
+///
+/// ```
+/// let part: wire::ContentPart =
+///     serde_json::from_str(r#"{"type": "image_url", "image_url": {"url": "https://example.org/ecg.png"}}"#)?;
+/// assert_eq!((part.kind.as_str(), &part.text), ("image_url", &None));
+/// assert_eq!(part.extra["image_url"]["url"], "https://example.org/ecg.png");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContentPart {
     /// Its kind, such as `text` or `image_url`.
@@ -86,6 +129,18 @@ pub struct ContentPart {
 }
 
 /// A message of a conversation, asked, answered or trained on.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChatMessage, Role};
+///
+/// let message = ChatMessage::new(Role::User, "Why the fever?");
+/// assert_eq!(serde_json::to_string(&message)?, r#"{"role":"user","content":"Why the fever?"}"#);
+/// let call: ChatMessage = serde_json::from_str(r#"{"role": "assistant", "content": null, "tool_calls": []}"#)?;
+/// assert_eq!((call.text().as_str(), call.extra.contains_key("tool_calls")), ("", true));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatMessage {
     /// Who speaks.
@@ -117,6 +172,18 @@ impl ChatMessage {
 }
 
 /// Where to stop an answer: one text or several.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Stop;
+///
+/// let one: Stop = serde_json::from_str(r###""\n## ""###)?;
+/// assert_eq!(one.texts(), ["\n## "]);
+/// let many: Stop = serde_json::from_str(r#"["END", "STOP"]"#)?;
+/// assert_eq!(many.texts().len(), 2);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Stop {
@@ -137,6 +204,21 @@ impl Stop {
 }
 
 /// A request for an answer: <https://platform.openai.com/docs/api-reference/chat/create>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChatMessage, ChatRequest, Role};
+///
+/// let question = ChatMessage::new(Role::User, "Why the fever?");
+/// let mut request = ChatRequest::new("ft:gpt-4.1-mini:clinic::abc", vec![question]);
+/// request.temperature = Some(0.0);
+/// let json = serde_json::to_value(&request)?;
+/// assert_eq!(json["temperature"], 0.0);
+/// // What was not set is not sent.
+/// assert!(json.get("max_tokens").is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
     /// The model to ask.
@@ -224,6 +306,18 @@ impl ChatRequest {
 }
 
 /// What to send in a stream beside the answer.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChatRequest, StreamOptions};
+///
+/// let mut request = ChatRequest::new("m", Vec::new());
+/// request.stream = Some(true);
+/// request.stream_options = Some(StreamOptions { include_usage: Some(true), ..StreamOptions::default() });
+/// assert_eq!(serde_json::to_value(&request)?["stream_options"]["include_usage"], true);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StreamOptions {
     /// Whether the last chunk tells the tokens used.
@@ -235,6 +329,18 @@ pub struct StreamOptions {
 }
 
 /// Tokens that a request used.
+///
+/// # Examples
+///
+/// ```
+/// let usage: wire::Usage = serde_json::from_str(
+///     r#"{"prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24,
+///         "prompt_tokens_details": {"cached_tokens": 16}}"#,
+/// )?;
+/// assert_eq!(usage.total_tokens, wire::Usage::new(21, 3).total_tokens);
+/// assert_eq!(usage.extra["prompt_tokens_details"]["cached_tokens"], 16);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the conversation.
@@ -260,6 +366,19 @@ impl Usage {
 }
 
 /// A whole answer.
+///
+/// # Examples
+///
+/// ```
+/// let answer: wire::ChatCompletion = serde_json::from_str(
+///     r#"{"id": "chatcmpl-1", "object": "chat.completion", "model": "m", "usage": null, "choices":
+///         [{"index": 0, "message": {"role": "assistant", "content": "An infection."}, "finish_reason": "stop"}]}"#,
+/// )?;
+/// assert_eq!(answer.choices[0].message.text(), "An infection.");
+/// // Without an answer it is no completion.
+/// assert!(serde_json::from_str::<wire::ChatCompletion>(r#"{"id": "chatcmpl-1"}"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatCompletion {
     /// Its id.
@@ -293,6 +412,18 @@ fn answer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChatMessage, D::
 }
 
 /// One of the answers.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChatChoice, FinishReason, Role};
+///
+/// let choice: ChatChoice =
+///     serde_json::from_str(r#"{"message": {"content": "An infection"}, "finish_reason": "length"}"#)?;
+/// assert_eq!(choice.message.role, Role::Assistant);
+/// assert_eq!(choice.finish_reason, Some(FinishReason::Length), "the answer is cut");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChatChoice {
     /// Its place among the answers.
@@ -313,6 +444,26 @@ pub struct ChatChoice {
 }
 
 /// A piece of a streamed answer: <https://platform.openai.com/docs/api-reference/chat-streaming/streaming>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::ChatChunk;
+///
+/// let stream = [
+///     r#"{"choices": [{"index": 0, "delta": {"role": "assistant", "content": "An inf"}}]}"#,
+///     r#"{"choices": [{"index": 0, "delta": {"content": "ection."}, "finish_reason": "stop"}]}"#,
+///     r#"{"choices": [], "usage": {"prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24}}"#,
+/// ];
+/// let (mut text, mut tokens) = (String::new(), None);
+/// for data in stream {
+///     let chunk: ChatChunk = serde_json::from_str(data)?;
+///     text.extend(chunk.choices.iter().filter_map(|choice| choice.delta.content.as_deref()));
+///     tokens = chunk.usage.map(|usage| usage.completion_tokens);
+/// }
+/// assert_eq!((text.as_str(), tokens), ("An infection.", Some(3)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatChunk {
     /// The id of the whole answer.
@@ -339,6 +490,17 @@ pub struct ChatChunk {
 }
 
 /// What is new in one of the answers.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChunkChoice, FinishReason};
+///
+/// let choice = |json| serde_json::from_str::<ChunkChoice>(json);
+/// assert_eq!(choice(r#"{"delta": {}, "finish_reason": "stop"}"#)?.ended(), Some(&FinishReason::Stop));
+/// assert_eq!(choice(r#"{"delta": {"content": "An"}, "finish_reason": ""}"#)?.ended(), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChunkChoice {
     /// Its place among the answers.
@@ -359,6 +521,18 @@ pub struct ChunkChoice {
 }
 
 /// The new piece of a message.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ChatDelta, Role};
+///
+/// let first: ChatDelta = serde_json::from_str(r#"{"role": "assistant", "content": ""}"#)?;
+/// assert_eq!((first.role, first.content.as_deref()), (Some(Role::Assistant), Some("")));
+/// let thought: ChatDelta = serde_json::from_str(r#"{"reasoning_content": "Fever, so"}"#)?;
+/// assert_eq!(thought.extra["reasoning_content"], "Fever, so");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatDelta {
     /// Who speaks, in the first piece.

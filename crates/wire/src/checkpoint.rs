@@ -7,6 +7,21 @@ use crate::id::JobId;
 use crate::lenient::{Extra, soft, text, whole, whole_or_zero};
 
 /// A model as it stood at the end of an epoch.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Checkpoint;
+///
+/// let told: Checkpoint = serde_json::from_str(
+///     r#"{"id": "ftckpt_1", "fine_tuned_model_checkpoint": "ft:m:ckpt-step-88", "fine_tuning_job_id": "ftjob-1",
+///         "step_number": 88, "metrics": {"full_valid_loss": 1.42}}"#,
+/// )?;
+/// assert_eq!(told.metrics.full_valid_loss, Some(1.42));
+/// let made = Checkpoint::new("ftckpt_1", "ftjob-1".parse()?, "ft:m:ckpt-step-88", 88, 1_764_000_000);
+/// assert_eq!(made.fine_tuning_job_id, told.fine_tuning_job_id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Its id.

@@ -9,6 +9,18 @@ use crate::lenient::{Extra, soft, text, whole_or_zero};
 use crate::logprobs::CompletionLogprobs;
 
 /// What a completion goes on from.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Prompt;
+///
+/// let prompt = |json| serde_json::from_str::<Prompt>(json);
+/// assert_eq!(prompt(r#""Fever and a""#)?, Prompt::from("Fever and a"));
+/// assert_eq!(prompt("[17, 4]")?, Prompt::Tokens(vec![17, 4]));
+/// assert_eq!(prompt("[[17, 4], [9]]")?, Prompt::TokenLists(vec![vec![17, 4], vec![9]]));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Prompt {
@@ -29,6 +41,21 @@ impl From<&str> for Prompt {
 }
 
 /// A request for completions: <https://platform.openai.com/docs/api-reference/completions/create>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::CompletionRequest;
+///
+/// // Scores a text without going on from it.
+/// let mut request = CompletionRequest::new("m", "Scurvy: vitamin C");
+/// request.echo = Some(true);
+/// request.max_tokens = Some(0);
+/// request.logprobs = Some(1);
+/// let json = serde_json::to_string(&request)?;
+/// assert_eq!(json, r#"{"model":"m","prompt":"Scurvy: vitamin C","echo":true,"logprobs":1,"max_tokens":0}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CompletionRequest {
     /// The model to ask.
@@ -120,6 +147,17 @@ impl CompletionRequest {
 }
 
 /// Completions, whole or a chunk of a stream, which have the same shape.
+///
+/// # Examples
+///
+/// ```
+/// let completion: wire::Completion = serde_json::from_str(
+///     r#"{"id": "cmpl-1", "choices": [{"text": " stiff neck", "finish_reason": "length"}]}"#,
+/// )?;
+/// assert_eq!(completion.choices[0].text, " stiff neck");
+/// assert!(completion.usage.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
     /// Its id.
@@ -145,6 +183,17 @@ pub struct Completion {
 }
 
 /// One of the answers.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{CompletionChoice, FinishReason};
+///
+/// let choice = |json| serde_json::from_str::<CompletionChoice>(json);
+/// assert_eq!(choice(r#"{"text": " neck", "finish_reason": "stop"}"#)?.finish_reason, Some(FinishReason::Stop));
+/// assert_eq!(choice(r#"{"text": " stiff", "finish_reason": ""}"#)?.finish_reason, None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompletionChoice {
     /// Its place among the answers: that of its prompt times `n`, and on from there.

@@ -8,6 +8,17 @@ use crate::job::{CreateJob, JobStatus, MethodType};
 use crate::lenient::Extra;
 
 /// Where a service wants the hyperparameters of a job.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Dialect, HyperparameterPlace};
+///
+/// // As it stands in a file that describes a service.
+/// let dialect: Dialect = serde_json::from_str(r#"{"hyperparameters": "top-level", "metadata": false}"#)?;
+/// assert_eq!(dialect.hyperparameters, HyperparameterPlace::TopLevel);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -80,6 +91,17 @@ impl Dialect {
     }
 
     /// The state that the service's word stands for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::{Dialect, JobStatus};
+    ///
+    /// let statuses = [("completed".to_owned(), "succeeded".to_owned())].into();
+    /// let dialect = Dialect { statuses, ..Dialect::default() };
+    /// assert_eq!(dialect.status(JobStatus::from("completed")), JobStatus::Succeeded);
+    /// assert_eq!(dialect.status(JobStatus::Running), JobStatus::Running);
+    /// ```
     #[must_use]
     pub fn status(&self, told: JobStatus) -> JobStatus {
         match self.statuses.get(told.as_str()) {

@@ -6,6 +6,21 @@ use serde_json::Value;
 use crate::lenient::{Extra, as_text, text};
 
 /// The body of an answer that refuses: `{"error": {...}}`.
+///
+/// # Examples
+///
+/// ```
+/// use serde_json::json;
+/// use wire::ErrorBody;
+///
+/// let body = br#"{"error": {"message": "no such model", "type": "not_found", "code": "model_not_found"}}"#;
+/// let error = ErrorBody::read(body).expect("it names a reason");
+/// assert_eq!(error.code.as_deref(), Some("model_not_found"));
+/// // Other servers refuse in other shapes.
+/// let detail = json!({"detail": [{"loc": ["body", "seed"], "msg": "not a number"}]});
+/// assert_eq!(ErrorBody::read_value(&detail).map(|error| error.message).as_deref(), Some("not a number"));
+/// assert!(ErrorBody::read(b"<html>502 Bad Gateway</html>").is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What was refused and why.
@@ -13,6 +28,18 @@ pub struct ErrorBody {
 }
 
 /// What a service says when it refuses a request.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{ErrorBody, ServiceError};
+///
+/// let error = ServiceError::with_message("the context is too long");
+/// let body = serde_json::to_value(ErrorBody { error: error.clone() })?;
+/// assert_eq!(body["error"]["message"], "the context is too long");
+/// assert_eq!(ErrorBody::read_value(&body), Some(error));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServiceError {
     /// Words for a person; empty where the service gave none.
@@ -35,7 +62,8 @@ pub struct ServiceError {
 impl ErrorBody {
     /// Reads a refusal out of any body that a service or a proxy before it may send.
     ///
-    /// `None` where the `body` is no JSON object or names no reason; it may then hold anything, and should not be shown.
+    /// `None` where the `body` is no JSON object or names no reason; it may then hold anything, and should not be
+    /// shown.
     pub fn read(body: &[u8]) -> Option<ServiceError> {
         let value: Value = serde_json::from_slice(body).ok()?;
         Self::read_value(&value)

@@ -8,6 +8,15 @@ use crate::open::open_enum;
 
 open_enum! {
     /// How grave an event is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::EventLevel;
+    ///
+    /// assert_eq!(EventLevel::from("warning"), EventLevel::Warn);
+    /// assert_eq!(EventLevel::Warn.as_str(), "warn");
+    /// ```
     EventLevel {
         /// An ordinary step.
         Info = "info",
@@ -20,6 +29,15 @@ open_enum! {
 
 open_enum! {
     /// What an event tells.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::EventType;
+    ///
+    /// assert_eq!(EventType::from("metrics"), EventType::Metrics);
+    /// assert_eq!(EventType::ModerationChecks.as_str(), "moderation_checks");
+    /// ```
     EventType {
         /// Words.
         Message = "message",
@@ -31,6 +49,23 @@ open_enum! {
 }
 
 /// One thing that happened in a job.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Event, EventLevel, Metrics};
+///
+/// let told: Event = serde_json::from_str(
+///     r#"{"id": "ftevent-1", "level": "info", "type": "metrics", "message": "Step 8/90",
+///         "data": {"step": 8, "total_steps": 90, "train_loss": 1.71}}"#,
+/// )?;
+/// assert_eq!(told.read_metrics().and_then(|metrics| metrics.train_loss), Some(1.71));
+/// let words = Event::message("ftevent-2", 1_764_000_000, EventLevel::Warn, "The file has two equal examples");
+/// assert!(words.read_metrics().is_none());
+/// let metrics = Metrics { step: Some(8), ..Metrics::default() };
+/// assert_eq!(Event::metrics("ftevent-3", 1_764_000_001, "Step 8/90", &metrics).read_metrics(), Some(metrics));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its id, unique in the job.
@@ -103,6 +138,16 @@ impl Event {
 }
 
 /// Losses and accuracies of one step, as metrics events and checkpoints carry them.
+///
+/// # Examples
+///
+/// ```
+/// let metrics: wire::Metrics =
+///     serde_json::from_str(r#"{"step": 8.0, "train_loss": 1.71, "valid_loss": null, "gpu": "A100"}"#)?;
+/// assert_eq!((metrics.step, metrics.train_loss, metrics.valid_loss), (Some(8), Some(1.71), None));
+/// assert_eq!(metrics.extra["gpu"], "A100");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// The optimizer step, counted from 1.
@@ -129,7 +174,9 @@ pub struct Metrics {
     /// The accuracy on the whole validation file, at the end of an epoch.
     #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
     pub full_valid_mean_token_accuracy: Option<f64>,
-    /// Of preferences, the share of the batch's pairs whose preferred answer is ahead. Not `OpenAI`'s own, as all below.
+    /// Of preferences, the share of the batch's pairs whose preferred answer is ahead.
+    ///
+    /// Not `OpenAI`'s own, as all below.
     #[serde(default, deserialize_with = "soft", skip_serializing_if = "Option::is_none")]
     pub train_reward_accuracy: Option<f64>,
     /// Of preferences, how far the preferred answers are ahead on the mean.

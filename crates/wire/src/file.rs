@@ -8,6 +8,15 @@ use crate::open::open_enum;
 
 open_enum! {
     /// What a file was uploaded for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::Purpose;
+    ///
+    /// assert_eq!(Purpose::from("fine-tune"), Purpose::FineTune);
+    /// assert_eq!(Purpose::BatchOutput.as_str(), "batch_output");
+    /// ```
     Purpose {
         /// Examples to train on.
         FineTune = "fine-tune",
@@ -30,6 +39,15 @@ open_enum! {
 
 open_enum! {
     /// Whether a file can be used; deprecated by the API, and still the only sign of readiness.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::FileStatus;
+    ///
+    /// assert_eq!(FileStatus::from("processed").as_str(), "processed");
+    /// assert!(FileStatus::Error.is_terminal() && !FileStatus::Uploaded.is_terminal());
+    /// ```
     FileStatus {
         /// It has arrived and is not checked yet.
         Uploaded = "uploaded",
@@ -50,6 +68,14 @@ impl FileStatus {
 }
 
 /// How long a file is kept: <https://platform.openai.com/docs/api-reference/files/create>.
+///
+/// # Examples
+///
+/// ```
+/// let week = wire::ExpiresAfter::seconds(7 * 24 * 60 * 60);
+/// assert_eq!(serde_json::to_string(&week)?, r#"{"anchor":"created_at","seconds":604800}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpiresAfter {
     /// What the time counts from, always `created_at`.
@@ -66,6 +92,20 @@ impl ExpiresAfter {
 }
 
 /// A file as the service knows it.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{FileObject, FileStatus, Purpose};
+///
+/// let told: FileObject = serde_json::from_str(
+///     r#"{"id": "file-1", "bytes": 1024, "purpose": "fine-tune", "status": "error", "status_details": "no chat"}"#,
+/// )?;
+/// assert_eq!(told.status, Some(FileStatus::Error));
+/// let made = FileObject::new("file-1".parse()?, "medical_train.jsonl", Purpose::FineTune, 1024, 1_764_000_000);
+/// assert_eq!((made.purpose, made.status), (told.purpose, Some(FileStatus::Processed)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileObject {
     /// Its id.

@@ -4,6 +4,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A text that cannot be an id.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{FileId, InvalidId};
+///
+/// assert_eq!("  ".parse::<FileId>(), Err(InvalidId::Empty));
+/// assert_eq!("file 1".parse::<FileId>(), Err(InvalidId::Blank));
+/// assert_eq!("f".repeat(600).parse::<FileId>(), Err(InvalidId::TooLong));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidId {
@@ -90,21 +100,72 @@ macro_rules! id {
 
 id! {
     /// The id of an uploaded file, such as `file-abc123`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::FileId;
+    ///
+    /// let id: FileId = " file-abc123\n".parse()?;
+    /// assert_eq!(id.as_str(), "file-abc123");
+    /// # Ok::<(), wire::InvalidId>(())
+    /// ```
     FileId
 }
 id! {
     /// The id of a fine-tuning job, such as `ftjob-abc123`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::JobId;
+    ///
+    /// let id: JobId = "ftjob-abc123".parse()?;
+    /// assert_eq!(format!("/fine_tuning/jobs/{id}"), "/fine_tuning/jobs/ftjob-abc123");
+    /// assert_eq!(id.as_str().len(), 12);
+    /// # Ok::<(), wire::InvalidId>(())
+    /// ```
     JobId
 }
 id! {
     /// The id of an upload in parts, such as `upload_abc123`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::UploadId;
+    ///
+    /// let id: UploadId = serde_json::from_str(r#""upload_abc123""#)?;
+    /// assert_eq!(id.as_str(), "upload_abc123");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     UploadId
 }
 id! {
     /// The id of one part of an upload, such as `part_abc123`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::PartId;
+    ///
+    /// let id: PartId = "part_abc123".parse()?;
+    /// assert_eq!(id.as_str(), "part_abc123");
+    /// # Ok::<(), wire::InvalidId>(())
+    /// ```
     PartId
 }
 id! {
     /// The id of a batch, such as `batch_abc123`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::BatchId;
+    ///
+    /// let id: BatchId = "batch_abc123".parse()?;
+    /// assert_eq!(id.as_str(), "batch_abc123");
+    /// # Ok::<(), wire::InvalidId>(())
+    /// ```
     BatchId
 }

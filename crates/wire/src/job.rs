@@ -12,6 +12,17 @@ use crate::open::open_enum;
 
 open_enum! {
     /// Where a job stands.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::JobStatus;
+    ///
+    /// assert!(JobStatus::from("canceled").is_terminal());
+    /// // A word that is not known is no end, so that the job is followed on.
+    /// let other = JobStatus::from("warming_up");
+    /// assert_eq!((other.is_terminal(), other.as_str()), (false, "warming_up"));
+    /// ```
     JobStatus {
         /// Its files are being checked.
         ValidatingFiles = "validating_files",
@@ -45,6 +56,15 @@ impl JobStatus {
 
 open_enum! {
     /// How a model is trained.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::MethodType;
+    ///
+    /// assert_eq!(MethodType::from("dpo"), MethodType::Dpo);
+    /// assert_eq!(MethodType::Supervised.as_str(), "supervised");
+    /// ```
     MethodType {
         /// On examples of good answers.
         Supervised = "supervised",
@@ -56,6 +76,18 @@ open_enum! {
 }
 
 /// A value that the service may choose itself.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Auto, Hyperparameters};
+///
+/// let told: Hyperparameters = serde_json::from_str(r#"{"n_epochs": 3, "batch_size": "auto"}"#)?;
+/// assert_eq!(told.n_epochs.and_then(|epochs| epochs.value()), Some(3));
+/// assert_eq!(told.batch_size, Some(Auto::Auto));
+/// assert_eq!(Auto::Value(1.8).to_string(), "1.8");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Auto<T> {
@@ -128,6 +160,16 @@ fn auto<'de, D: Deserializer<'de>, T: Number>(
 }
 
 /// How long and how fast to train; absent members are the service's choice.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Auto, Hyperparameters};
+///
+/// let chosen = Hyperparameters { n_epochs: Some(Auto::Value(3)), ..Hyperparameters::default() };
+/// assert_eq!(serde_json::to_string(&chosen)?, r#"{"n_epochs":3}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hyperparameters {
     /// Passes over the training file.
@@ -148,6 +190,18 @@ pub struct Hyperparameters {
 }
 
 /// How to train, with what belongs to that way.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Auto, Hyperparameters, Method, MethodType};
+///
+/// let supervised = Method::supervised(Hyperparameters::default());
+/// assert!(supervised.settings().is_some());
+/// let beta = Hyperparameters { beta: Some(Auto::Value(0.1)), ..Hyperparameters::default() };
+/// let dpo = Method::dpo(beta.clone());
+/// assert_eq!((&dpo.kind, dpo.hyperparameters()), (&MethodType::Dpo, Some(&beta)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Method {
     /// The way.
@@ -165,6 +219,18 @@ pub struct Method {
 }
 
 /// What belongs to one way of training.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Method, MethodSettings};
+///
+/// let method: Method =
+///     serde_json::from_str(r#"{"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 2}}}"#)?;
+/// let settings: &MethodSettings = method.settings().expect("it says how");
+/// assert_eq!(settings.hyperparameters, method.hyperparameters().cloned());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MethodSettings {
     /// How long and how fast to train.
@@ -212,6 +278,20 @@ impl MethodSettings {
 }
 
 /// A request for a job: <https://platform.openai.com/docs/api-reference/fine-tuning/create>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Auto, CreateJob, Hyperparameters, Method};
+///
+/// let mut request = CreateJob::new("gpt-4.1-mini-2025-04-14", "file-1".parse()?);
+/// request.suffix = Some("clinic".to_owned());
+/// let epochs = Hyperparameters { n_epochs: Some(Auto::Value(3)), ..Hyperparameters::default() };
+/// request.method = Some(Method::supervised(epochs.clone()));
+/// assert_eq!(request.chosen_hyperparameters(), Some(&epochs));
+/// assert_eq!(serde_json::to_value(&request)?["method"]["supervised"]["hyperparameters"]["n_epochs"], 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateJob {
     /// The model to start from.
@@ -265,6 +345,18 @@ impl CreateJob {
 }
 
 /// Why a job ended without a model.
+///
+/// # Examples
+///
+/// ```
+/// let job: wire::Job = serde_json::from_str(
+///     r#"{"id": "ftjob-1", "status": "failed", "error":
+///         {"code": "invalid_training_file", "message": "line 3 is no chat", "param": "training_file"}}"#,
+/// )?;
+/// let error: wire::JobError = job.error.expect("it says why");
+/// assert_eq!(error.code.as_deref(), Some("invalid_training_file"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobError {
     /// A code for programs, such as `invalid_training_file`.
@@ -297,6 +389,21 @@ fn job_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JobErr
 }
 
 /// A job as the service knows it.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Job, JobStatus};
+///
+/// let told: Job = serde_json::from_str(
+///     r#"{"id": "ftjob-1", "status": "succeeded", "fine_tuned_model": "ft:m:clinic::abc", "trained_tokens": 48210}"#,
+/// )?;
+/// assert_eq!(told.status, JobStatus::Succeeded);
+/// assert_eq!((told.fine_tuned_model.as_deref(), told.trained_tokens), (Some("ft:m:clinic::abc"), Some(48_210)));
+/// let made = Job::new("ftjob-2".parse()?, "m", 1_764_000_000);
+/// assert_eq!((made.status, made.object.as_str()), (JobStatus::Queued, "fine_tuning.job"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.

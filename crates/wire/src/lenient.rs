@@ -3,6 +3,16 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// Fields that the types here do not name, kept in the order in which they came.
+///
+/// # Examples
+///
+/// ```
+/// let model: wire::Model = serde_json::from_str(r#"{"id": "m", "quantization": "Q8_0"}"#)?;
+/// let extra: &wire::Extra = &model.extra;
+/// assert_eq!(extra["quantization"], "Q8_0");
+/// assert_eq!(serde_json::to_value(&model)?["quantization"], "Q8_0");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub type Extra = serde_json::Map<String, Value>;
 
 /// Reads a value of any shape; one that is no `T` reads as the default.

@@ -8,9 +8,27 @@ use serde_json::Value;
 use crate::lenient::soft;
 
 /// What the API writes where a probability is too small to have a logarithm.
+///
+/// # Examples
+///
+/// ```
+/// let token: wire::TokenLogprob = serde_json::from_str(r#"{"token": "heart", "logprob": null}"#)?;
+/// assert_eq!(token.logprob, wire::logprobs::LEAST);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub const LEAST: f64 = -9999.0;
 
 /// Log-probabilities of a chat's answer: <https://platform.openai.com/docs/api-reference/chat/object>.
+///
+/// # Examples
+///
+/// ```
+/// let logprobs: wire::ChatLogprobs =
+///     serde_json::from_str(r#"{"content": [{"token": "B", "logprob": -0.1}, {"token": ".", "logprob": -0.3}]}"#)?;
+/// let sum: f64 = logprobs.content.iter().flatten().map(|token| token.logprob).sum();
+/// assert!((sum + 0.4).abs() < 1e-9);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatLogprobs {
     /// The answer's tokens.
@@ -22,6 +40,17 @@ pub struct ChatLogprobs {
 }
 
 /// A token of a chat's answer and how likely it was.
+///
+/// # Examples
+///
+/// ```
+/// let token: wire::TokenLogprob = serde_json::from_str(
+///     r#"{"token": "B", "logprob": -0.1, "bytes": [66], "top_logprobs": [{"token": "B", "logprob": -0.1}]}"#,
+/// )?;
+/// assert!((token.logprob.exp() - 0.905).abs() < 1e-3);
+/// assert_eq!(token.top_logprobs.len(), 1);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenLogprob {
     /// Its text; bytes that are no text alone show as replacement characters.
@@ -39,6 +68,18 @@ pub struct TokenLogprob {
 }
 
 /// One of the likeliest tokens at a place.
+///
+/// # Examples
+///
+/// ```
+/// use wire::TopLogprob;
+///
+/// let top: Vec<TopLogprob> =
+///     serde_json::from_str(r#"[{"token": "B", "logprob": -0.1}, {"token": "C", "logprob": -2.4}]"#)?;
+/// let likeliest = top.iter().max_by(|one, other| one.logprob.total_cmp(&other.logprob));
+/// assert_eq!(likeliest.map(|top| top.token.as_str()), Some("B"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TopLogprob {
     /// Its text.
@@ -54,6 +95,19 @@ pub struct TopLogprob {
 
 /// Log-probabilities of a completion, four lists of one length:
 /// <https://platform.openai.com/docs/api-reference/completions/object>.
+///
+/// # Examples
+///
+/// ```
+/// let logprobs: wire::CompletionLogprobs = serde_json::from_str(
+///     r#"{"tokens": ["Vitamin", " C"], "token_logprobs": [null, -0.2], "text_offset": [0, 7],
+///         "top_logprobs": [null, {" C": -0.2, " D": -1.9}]}"#,
+/// )?;
+/// // Nothing foretells a prompt's first token.
+/// assert_eq!(logprobs.token_logprobs, [None, Some(-0.2)]);
+/// assert_eq!(logprobs.top_logprobs.as_ref().and_then(|top| top[1].as_ref()?.get(" D")), Some(&-1.9));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CompletionLogprobs {
     /// The tokens' texts.

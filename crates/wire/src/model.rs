@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::lenient::{Extra, soft, text, whole_or_zero};
 
 /// A model that can be asked or trained.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Model;
+///
+/// let told: Model = serde_json::from_str(r#"{"id": "gpt-4.1-mini", "shutdown_date": "2027-01-14"}"#)?;
+/// assert_eq!(told.shutdown_date.as_deref(), Some("2027-01-14"));
+/// let made = Model::new("smollm2-135m-instruct", "medtune", 1_764_000_000);
+/// assert_eq!(serde_json::to_value(&made)?["object"], "model");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// Its id.
@@ -41,6 +53,16 @@ impl Model {
 }
 
 /// The answer to a deletion.
+///
+/// # Examples
+///
+/// ```
+/// use wire::Deleted;
+///
+/// let told: Deleted = serde_json::from_str(r#"{"id": "file-1", "object": "file", "deleted": true}"#)?;
+/// assert_eq!(told, Deleted::new("file-1", "file"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deleted {
     /// What was deleted.

@@ -7,6 +7,21 @@ use serde_json::Value;
 use crate::lenient::{Extra, text};
 
 /// One page of a list.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{Job, Page};
+///
+/// let page: Page<Job> = serde_json::from_str(
+///     r#"{"has_more": true, "data": [{"id": "ftjob-2"}, {"status": "running"}, {"id": "ftjob-1"}]}"#,
+/// )?;
+/// assert_eq!(page.data.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["ftjob-2", "ftjob-1"]);
+/// // The one without an id is no job, and does not lose the others.
+/// assert_eq!((page.unread.len(), page.has_more), (1, Some(true)));
+/// assert_eq!(Page::new(page.data, false).has_more, Some(false));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Page<T> {
     /// Always `list`.

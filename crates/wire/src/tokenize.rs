@@ -7,6 +7,17 @@ use crate::chat::ChatMessage;
 use crate::lenient::{Extra, soft, text, whole_or_zero};
 
 /// A request for the tokens of a text, or of a conversation as the model reads it: `POST /tokenize`.
+///
+/// # Examples
+///
+/// ```
+/// use wire::TokenizeRequest;
+///
+/// let prompt = Some("Why the fever?".to_owned());
+/// let request = TokenizeRequest { prompt, add_special_tokens: Some(false), ..TokenizeRequest::default() };
+/// assert_eq!(serde_json::to_string(&request)?, r#"{"prompt":"Why the fever?","add_special_tokens":false}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenizeRequest {
     /// The model whose tokenizer is meant; where only one is served it may be left out.
@@ -33,6 +44,16 @@ pub struct TokenizeRequest {
 }
 
 /// The tokens of a text.
+///
+/// # Examples
+///
+/// ```
+/// let tokenized: wire::Tokenized =
+///     serde_json::from_str(r#"{"count": 3, "max_model_len": 2048, "tokens": [9690, 260, 12411]}"#)?;
+/// assert_eq!(tokenized.tokens.len() as u64, tokenized.count);
+/// assert!(tokenized.token_strs.is_none());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tokenized {
     /// How many there are.
@@ -52,6 +73,15 @@ pub struct Tokenized {
 }
 
 /// What a model's tokenizer is: `GET /tokenizer_info`, with the names of Transformers' `tokenizer_config.json`.
+///
+/// # Examples
+///
+/// ```
+/// let info: wire::TokenizerInfo =
+///     serde_json::from_str(r#"{"eos_token": {"content": "<|im_end|>"}, "bos_token": null, "vocab_size": 49152}"#)?;
+/// assert_eq!((info.eos_token.as_deref(), info.bos_token), (Some("<|im_end|>"), None));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenizerInfo {
     /// The kind of tokenizer.

@@ -11,6 +11,15 @@ use crate::open::open_enum;
 
 open_enum! {
     /// Where an upload stands.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wire::UploadStatus;
+    ///
+    /// assert_eq!(UploadStatus::from("completed"), UploadStatus::Completed);
+    /// assert_eq!(UploadStatus::Cancelled.as_str(), "cancelled");
+    /// ```
     UploadStatus {
         /// It takes parts.
         Pending = "pending",
@@ -24,6 +33,15 @@ open_enum! {
 }
 
 /// A request for an upload: <https://platform.openai.com/docs/api-reference/uploads/create>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{CreateUpload, Purpose};
+///
+/// let request = CreateUpload::new("medical_train.jsonl", 128 << 20);
+/// assert_eq!((&request.purpose, request.mime_type.as_str()), (&Purpose::FineTune, "text/jsonl"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateUpload {
     /// The file's name, without a folder.
@@ -57,6 +75,16 @@ impl CreateUpload {
 }
 
 /// A request to make a file of an upload: <https://platform.openai.com/docs/api-reference/uploads/complete>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::CompleteUpload;
+///
+/// let request = CompleteUpload::new(vec!["part_1".parse()?, "part_2".parse()?]);
+/// assert_eq!(serde_json::to_string(&request)?, r#"{"part_ids":["part_1","part_2"]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CompleteUpload {
     /// The parts, in the order of the file.
@@ -77,6 +105,19 @@ impl CompleteUpload {
 }
 
 /// An upload as the service knows it.
+///
+/// # Examples
+///
+/// ```
+/// use wire::{CreateUpload, Upload, UploadStatus};
+///
+/// let request = CreateUpload::new("medical_train.jsonl", 128 << 20);
+/// let pending = Upload::new("upload_1".parse()?, &request, 1_764_000_000, 1_764_003_600);
+/// assert_eq!(pending.status, Some(UploadStatus::Pending));
+/// let done: Upload = serde_json::from_str(r#"{"id": "upload_1", "status": "completed", "file": {"id": "file-1"}}"#)?;
+/// assert_eq!(done.file.map(|file| file.id.to_string()).as_deref(), Some("file-1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Upload {
     /// Its id.
@@ -129,6 +170,17 @@ impl Upload {
 }
 
 /// A part that has arrived: <https://platform.openai.com/docs/api-reference/uploads/part-object>.
+///
+/// # Examples
+///
+/// ```
+/// use wire::UploadPart;
+///
+/// let part = UploadPart::new("part_1".parse()?, "upload_1".parse()?, 1_764_000_000);
+/// let json = serde_json::to_string(&part)?;
+/// assert_eq!(serde_json::from_str::<UploadPart>(&json)?, part);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UploadPart {
     /// Its id.
