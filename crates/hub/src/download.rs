@@ -10,6 +10,24 @@ use crate::{Error, Pinned, RemoteFile, Settings};
 const ATTEMPTS: usize = 5;
 
 /// A file that is here.
+///
+/// # Examples
+///
+/// ```
+/// use hub::{Pinned, RemoteFile, Repository, Settings, fetch};
+///
+/// // What is here already and is the right file is kept, and the hub is not asked.
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("records.json");
+/// std::fs::write(&path, "[]\n")?;
+/// let sha256 = "37517e5f3dc66819f61f5a7bb8ace1921282415f10551d2defa5c3eb0985b570".to_owned();
+/// let pinned = Pinned { bytes: 3, sha256, git_sha1: String::new() };
+/// let newest = Repository::dataset("clinic/records")?.file("records.json");
+/// let file = RemoteFile { revision: "v1".to_owned(), pinned: Some(pinned), ..newest };
+/// let fetched = fetch(&file, &path, &Settings::default(), &mut |_done, _total| {})?;
+/// assert_eq!((fetched.bytes, fetched.resumed, fetched.commit.as_str()), (3, 3, "v1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// Its length.
@@ -23,6 +41,18 @@ pub struct Fetched {
 }
 
 /// What the hub says of a file.
+///
+/// # Examples
+///
+/// ```no_run
+/// use hub::{Described, Repository, Settings, describe};
+///
+/// let file = Repository::model("HuggingFaceTB/SmolLM2-135M-Instruct")?.file("model.safetensors");
+/// let Described { bytes, sha256, commit, .. } = describe(&file, &Settings::default())?;
+/// assert!(bytes > 100_000_000 && sha256.is_some());
+/// assert_eq!(commit.len(), 40);
+/// # Ok::<(), hub::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
     /// Its length.
@@ -36,6 +66,17 @@ pub struct Described {
 }
 
 /// Asks the hub what `file` is, without receiving it.
+///
+/// # Examples
+///
+/// ```
+/// use hub::{Error, Repository, Settings, describe};
+///
+/// let file = Repository::model("HuggingFaceTB/SmolLM2-135M-Instruct")?.file("config.json");
+/// let offline = Settings { offline: true, ..Settings::default() };
+/// assert!(matches!(describe(&file, &offline), Err(Error::Offline)));
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -51,14 +92,34 @@ pub fn describe(file: &RemoteFile, settings: &Settings) -> Result<Described, Err
 
 /// Brings `file` to the path `target`, and tells `progress` how many of how many bytes are here.
 ///
-/// The file appears there whole and checked, or not at all. What a broken download leaves stays beside it, with a hash in
-/// its name and `.part` at its end, and the next call goes on from there. A file at `target` that is the right one is
-/// kept; another one is never replaced.
+/// The file appears there whole and checked, or not at all. What a broken download leaves stays beside it, with a hash
+/// in its name and `.part` at its end, and the next call goes on from there. A file at `target` that is the right one
+/// is kept; another one is never replaced.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use hub::{Error, Repository, Settings, fetch};
+///
+/// let file = Repository::dataset("FreedomIntelligence/medical-o1-reasoning-SFT")?.file("medical_o1_sft_mix.json");
+/// // Nobody listens at this address, so that nothing appears at the path.
+/// let settings = Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..Settings::default() };
+/// let folder = tempfile::tempdir()?;
+/// let target = folder.path().join("records.json");
+/// let mut progress = |done: u64, total: u64| println!("{done} of {total} bytes");
+/// let error = fetch(&file, &target, &settings, &mut progress).unwrap_err();
+/// assert!(matches!(error, Error::Hub { .. } | Error::Silent { .. }));
+/// assert!(!target.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///
 /// [`Error::Missing`], [`Error::Forbidden`], [`Error::Silent`] and [`Error::Hub`] by what the hub says;
-/// [`Error::Mismatch`] when what it sends is not what it promised; [`Error::Occupied`] when another file is in the place.
+/// [`Error::Mismatch`] when what it sends is not what it promised; [`Error::Occupied`] when another file is in the
+/// place.
 pub fn fetch(
     file: &RemoteFile,
     target: &Path,

@@ -5,6 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a file could not be fetched.
+///
+/// # Examples
+///
+/// ```
+/// use hub::{Error, Repository};
+///
+/// let error = Repository::dataset("medical-o1-reasoning-SFT").unwrap_err();
+/// assert!(matches!(&error, Error::Name { name } if name == "medical-o1-reasoning-SFT"));
+/// assert!(error.to_string().ends_with("is no repository of the hub: expected `owner/name`"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -6,8 +6,7 @@ use crate::Error;
 
 /// What a repository holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A model.
     Model,
     /// A dataset.
@@ -15,6 +14,19 @@ pub enum Kind {
 }
 
 /// A repository of the hub, by its owner and name.
+///
+/// # Examples
+///
+/// ```
+/// use hub::Repository;
+///
+/// let records = Repository::dataset("FreedomIntelligence/medical-o1-reasoning-SFT")?;
+/// let model = Repository::model("HuggingFaceTB/SmolLM2-135M-Instruct")?;
+/// assert_eq!(records.to_string(), "FreedomIntelligence/medical-o1-reasoning-SFT");
+/// assert_eq!(model.file("config.json").revision, "main");
+/// assert!(Repository::model("../SmolLM2").is_err());
+/// # Ok::<(), hub::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     pub(crate) kind: Kind,
@@ -72,6 +84,19 @@ impl fmt::Display for Repository {
 }
 
 /// A file of a repository.
+///
+/// # Examples
+///
+/// ```
+/// use hub::{RemoteFile, Repository};
+///
+/// let newest = Repository::model("HuggingFaceTB/SmolLM2-135M-Instruct")?.file("tokenizer.json");
+/// assert!(newest.pinned.is_none());
+/// let commit = "12fd25f77366fa6b3b4b768ec3050bf629380bac".to_owned();
+/// let fixed = RemoteFile { revision: commit, ..newest };
+/// assert_eq!((fixed.name.as_str(), fixed.revision.len()), ("tokenizer.json", 40));
+/// # Ok::<(), hub::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFile {
     /// Where it is.
@@ -85,6 +110,23 @@ pub struct RemoteFile {
 }
 
 /// What a file must be.
+///
+/// # Examples
+///
+/// ```
+/// use hub::{Error, Pinned, RemoteFile, Repository, Settings, fetch};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.txt");
+/// std::fs::write(&path, "somebody's own notes")?;
+/// let git_sha1 = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391".to_owned();
+/// let pinned = Some(Pinned { bytes: 0, sha256: String::new(), git_sha1 });
+/// let file = RemoteFile { pinned, ..Repository::dataset("clinic/records")?.file("notes.txt") };
+/// // What stands in the place is not what was meant, and is left alone.
+/// let error = fetch(&file, &path, &Settings::default(), &mut |_, _| {}).unwrap_err();
+/// assert!(matches!(error, Error::Occupied { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
     /// Its length.

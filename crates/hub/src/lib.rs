@@ -1,8 +1,8 @@
 //! Files of models and datasets fetched from the Hugging Face hub.
 //!
 //! [`fetch`] brings one file of a repository to a path: whole or not at all, with its progress told, resumed where an
-//! earlier attempt broke off, and checked against the length and SHA-256 that the hub or the caller knows of. It blocks;
-//! the requests are made by the `hf-hub` crate on a thread of their own.
+//! earlier attempt broke off, and checked against the length and SHA-256 that the hub or the caller knows of. It
+//! blocks; the requests are made by the `hf-hub` crate on a thread of their own.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -25,5 +25,5 @@ mod download;
 
 pub use crate::download::{Described, Fetched, describe, fetch};
 pub use crate::error::Error;
-pub use crate::file::{Kind, Pinned, RemoteFile, Repository};
+pub use crate::file::{Pinned, RemoteFile, Repository};
 pub use crate::settings::{Settings, Token};

@@ -8,6 +8,22 @@ use secrecy::{ExposeSecret, SecretString};
 const PUBLIC: &str = "https://huggingface.co";
 
 /// How the hub is asked: the values of its own environment variables, which the tool has read.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hub::Settings;
+///
+/// let settings = Settings {
+///     endpoint: Some("https://hub.hospital.example".to_owned()),
+///     stall: Duration::from_secs(300),
+///     ..Settings::default()
+/// };
+/// assert_eq!(settings.address(), "https://hub.hospital.example");
+/// assert_eq!(Settings::default().address(), "https://huggingface.co");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The hub's address (`HF_ENDPOINT`); none is `https://huggingface.co`.
@@ -43,6 +59,14 @@ impl Settings {
 }
 
 /// A token for the hub, which shows itself to nobody.
+///
+/// # Examples
+///
+/// ```
+/// let token = hub::Token::from("hf_secret".to_owned());
+/// let settings = hub::Settings { token: Some(token), ..hub::Settings::default() };
+/// assert!(!format!("{settings:?}").contains("hf_secret"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Token(SecretString);
 
