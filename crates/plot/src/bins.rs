@@ -8,6 +8,18 @@ const INTERVALS: f64 = 40.0;
 const REACH: f64 = 1.5;
 
 /// How many values lie in each interval from zero on.
+///
+/// # Examples
+///
+/// ```
+/// use plot::Bins;
+///
+/// let bins = Bins::of(&[120, 340, 355, 360, 410, 980]);
+/// assert_eq!(bins.counts.iter().sum::<u64>() + bins.beyond, 6);
+/// assert_eq!((bins.width, bins.max), (50.0, 980));
+/// assert_eq!(bins.counts[7], 2, "355 and 360 lie between 350 and 400");
+/// assert_eq!(bins.end(), 1000.0);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bins {
     /// The intervals' width.
@@ -23,7 +35,8 @@ pub struct Bins {
 impl Bins {
     /// Counts `values` in intervals of a round width.
     ///
-    /// The intervals reach over all values, unless a few of them, less than one in a hundred, lie far beyond the others.
+    /// The intervals reach over all values, unless a few of them, less than one in a hundred, lie far beyond the
+    /// others.
     pub fn of(values: &[u64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();

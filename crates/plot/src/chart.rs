@@ -41,6 +41,21 @@ const STYLE: &str = "\
 .plot-3{--plot-own:var(--plot-3,#6bc46d)}.plot-4{--plot-own:var(--plot-4,#dcbdfb)}}";
 
 /// What a chart says in words.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Captions, LineChart};
+///
+/// let captions = Captions {
+///     title: "Loss & accuracy",
+///     description: "The loss falls from 2.1 to 1.4.",
+///     x: "step",
+///     y: "loss (nats)",
+/// };
+/// let svg = LineChart { captions, series: &[], markers: &[] }.svg();
+/// assert!(svg.contains("<title>Loss &amp; accuracy</title><desc>The loss falls from 2.1 to 1.4.</desc>"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Captions<'a> {
     /// What is shown; stands above the chart and is its name for a screen reader.
@@ -54,6 +69,20 @@ pub struct Captions<'a> {
 }
 
 /// A value of the horizontal axis that has a name, drawn as a line.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Bins, Captions, Histogram, Marker};
+///
+/// let chart = Histogram {
+///     captions: Captions { title: "Tokens of an example", ..Captions::default() },
+///     bins: Bins::of(&[120, 340, 980]),
+///     markers: &[Marker { at: 512.0, label: "limit" }, Marker { at: 4096.0, label: "context" }],
+/// };
+/// let svg = chart.svg();
+/// assert!(svg.contains(">limit 512<") && svg.contains("context 4,096 lies outside"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Marker<'a> {
     /// The value.

@@ -8,6 +8,17 @@ use crate::{Bins, Captions, Marker};
 const HEIGHT: f64 = 230.0;
 
 /// How often values occur, as bars.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Bins, Captions, Histogram};
+///
+/// let captions = Captions { title: "Words of a response", x: "words", y: "records", ..Captions::default() };
+/// let svg = Histogram { captions, bins: Bins::of(&[3, 4, 4, 5]), markers: &[] }.svg();
+/// // Each bar tells its count when pointed at.
+/// assert!(svg.contains("<title>4 to below 5: 2</title>"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Histogram<'a> {
     /// What it says in words.

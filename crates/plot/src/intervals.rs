@@ -11,6 +11,16 @@ const ROW: f64 = 24.0;
 const NAME: usize = 26;
 
 /// A value that is known within bounds.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Captions, Interval, IntervalChart};
+///
+/// let row = Interval { name: "medqa", low: 31.2, point: 35.0, high: 39.1 };
+/// let svg = IntervalChart { captions: Captions::default(), rows: &[row], markers: &[] }.svg();
+/// assert!(svg.contains("<title>medqa: 35 (31.20 to 39.10)</title>"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Interval<'a> {
     /// What it is the value of.
@@ -24,6 +34,24 @@ pub struct Interval<'a> {
 }
 
 /// A row for each value, with its bounds; what is not finite is not drawn.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Captions, Interval, IntervalChart, Marker};
+///
+/// let chart = IntervalChart {
+///     captions: Captions { title: "Right answers", x: "percent", ..Captions::default() },
+///     rows: &[
+///         Interval { name: "base", low: 22.0, point: 25.5, high: 29.3 },
+///         Interval { name: "tuned", low: 31.2, point: 35.0, high: 39.1 },
+///     ],
+///     markers: &[Marker { at: 25.0, label: "chance" }],
+/// };
+/// let svg = chart.svg();
+/// assert_eq!(svg.matches("<circle").count(), 2);
+/// assert!(svg.contains(">chance 25<"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct IntervalChart<'a> {
     /// What it says in words; nothing stands on the vertical axis but the rows' names.

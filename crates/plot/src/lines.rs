@@ -19,6 +19,17 @@ const DASHES: [&str; COLOURS] =
     ["", " stroke-dasharray=\"7 3\"", " stroke-dasharray=\"2 3\"", " stroke-dasharray=\"9 3 2 3\""];
 
 /// A named line through points.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Captions, LineChart, Series};
+///
+/// // A step without a value interrupts the line.
+/// let loss = Series { name: "loss", points: &[(1.0, 2.1), (2.0, f64::NAN), (3.0, 1.6), (4.0, 1.4)] };
+/// let svg = LineChart { captions: Captions::default(), series: &[loss], markers: &[] }.svg();
+/// assert_eq!(svg.matches("<polyline").count(), 2);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     /// What the line is, in a word or two.
@@ -28,6 +39,24 @@ pub struct Series<'a> {
 }
 
 /// Several lines over one axis, such as losses over steps.
+///
+/// # Examples
+///
+/// ```
+/// use plot::{Captions, LineChart, Marker, Series};
+///
+/// let chart = LineChart {
+///     captions: Captions { title: "Loss over steps", x: "step", y: "loss", ..Captions::default() },
+///     series: &[
+///         Series { name: "train", points: &[(1.0, 2.1), (2.0, 1.6), (3.0, 1.4)] },
+///         Series { name: "valid", points: &[(1.0, 2.2), (3.0, 1.8)] },
+///     ],
+///     markers: &[Marker { at: 3.0, label: "best" }],
+/// };
+/// let svg = chart.svg();
+/// assert!(svg.contains("<title>train: 1.400 at 3</title>"));
+/// assert_eq!(svg, chart.svg());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LineChart<'a> {
     /// What it says in words.
