@@ -6,6 +6,22 @@ use std::path::PathBuf;
 use crate::store::StoreError;
 
 /// An error of the server itself; what clients get is answered over HTTP.
+///
+/// # Examples
+///
+/// ```
+/// use server::{Error, Options, Server};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let options = Options::new(folder.path(), vec![]);
+/// let _first = Server::open(options.clone())?;
+/// let second = Server::open(options);
+/// assert!(matches!(second, Err(Error::InUse { .. })), "two servers would spoil each other's jobs");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -5,6 +5,15 @@ use std::path::PathBuf;
 use crate::{Clock, Token};
 
 /// A base model that the server answers with and fine-tunes.
+///
+/// # Examples
+///
+/// ```
+/// use server::BaseModel;
+///
+/// let base = BaseModel::named("models/SmolLM2 135M.Q4_1.gguf", "models/SmolLM2 135M.Q4_1.gguf", "its SHA-256");
+/// assert_eq!(base.id, "smollm2-135m.q4_1");
+/// ```
 #[derive(Debug, Clone)]
 pub struct BaseModel {
     /// The name by which requests ask for it, such as `smollm2-135m-instruct`.
@@ -31,6 +40,27 @@ impl BaseModel {
 }
 
 /// How much one client may ask of the server.
+///
+/// # Examples
+///
+/// ```
+/// use axum::body::Body;
+/// use axum::http::{Request, StatusCode};
+/// use server::{Limits, Options, Server};
+/// use tower::ServiceExt as _;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let limits = Limits { body_bytes: 1000, answers_at_once: 2, ..Limits::default() };
+/// let server = Server::open(Options { limits, ..Options::new(folder.path(), vec![]) })?;
+/// let request = Request::post("/v1/chat/completions").header("host", "localhost");
+/// let request = request.header("content-type", "application/json").body(Body::from(" ".repeat(2000)))?;
+/// let answer = server.router().oneshot(request).await?;
+/// assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The most bytes of an uploaded file; OpenAI's own limit is 512 MB.
@@ -92,6 +122,17 @@ impl Default for Limits {
 }
 
 /// Who trains.
+///
+/// # Examples
+///
+/// ```
+/// use server::{Launch, Options, Training};
+///
+/// let command = ["torchrun", "--nproc_per_node", "2"].map(str::to_owned).to_vec();
+/// let launch = Launch { command, model: Some("HuggingFaceTB/SmolLM2-135M-Instruct".to_owned()) };
+/// let options = Options { training: Training::Launched(launch), ..Options::new("data", vec![]) };
+/// assert_ne!(options.training, Training::default(), "which is the engine in this process");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Training {
     /// The engine, in this process.
@@ -102,6 +143,15 @@ pub enum Training {
 }
 
 /// How TRL is started.
+///
+/// # Examples
+///
+/// ```
+/// use server::Launch;
+///
+/// let launch = Launch { command: vec!["python3".to_owned()], model: None };
+/// assert_eq!(launch.command, ["python3"]); // one process, on the base model's own files
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The command and its arguments, such as `torchrun --nproc_per_node 2`; the script and its folder are added to it.

@@ -14,6 +14,30 @@ use crate::{Error, Options, listener, routes, runner, sweep};
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The OpenAI dialect over the embedded engine.
+///
+/// # Examples
+///
+/// ```
+/// use server::{BaseModel, Error, Options, Server};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let base = BaseModel::named("tiny-llama", "../../tests/golden/tiny-llama", "its SHA-256");
+/// let server = Server::open(Options::new(folder.path(), vec![base]))?;
+/// server.load("tiny-llama")?; // now, not with the first question
+/// assert!(matches!(server.load("gpt-4.1"), Err(Error::UnknownModel { .. })));
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let url = format!("http://{}/v1/models", listener.local_addr()?);
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let serving = tokio::spawn(server.serve(listener, async { stopped.await.unwrap_or_default() }));
+/// assert_eq!(reqwest::get(url).await?.status(), 200);
+/// drop(stop);
+/// serving.await??;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     state: Arc<State>,
@@ -87,6 +111,28 @@ impl Server {
     /// The API as a service, for a program that has a listener, or tests, of its own.
     ///
     /// Jobs are worked on only by [`serve`](Self::serve), which also bounds the connections and their heads' time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use axum::body::Body;
+    /// use axum::http::Request;
+    /// use server::{Options, Server, Token};
+    /// use tower::ServiceExt as _;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let options = Options { token: Token::new("sk-local-1"), ..Options::new(folder.path(), vec![]) };
+    /// let server = Server::open(options)?;
+    /// let ask = || Request::get("/v1/models").header("host", "localhost");
+    /// let stranger = server.router().oneshot(ask().body(Body::empty())?).await?;
+    /// assert_eq!(stranger.status(), 401);
+    /// let known = ask().header("authorization", "Bearer sk-local-1").body(Body::empty())?;
+    /// assert_eq!(server.router().oneshot(known).await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn router(&self) -> axum::Router {
         routes::router(Arc::clone(&self.state))
     }

@@ -27,6 +27,22 @@ const SCHEMAS: [&str; 3] = [
 ];
 
 /// What can be wrong with the database.
+///
+/// # Examples
+///
+/// ```
+/// use std::error::Error as _;
+///
+/// use server::{Error, StoreError, tuned_models};
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("medtune.sqlite"), "no database at all".repeat(100))?;
+/// let Err(Error::Database { path, source }) = tuned_models(folder.path()) else { panic!("it is none") };
+/// let reason: StoreError = source;
+/// assert!(path.ends_with("medtune.sqlite"));
+/// assert!(reason.source().is_some(), "what SQLite says");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct StoreError(Cause);
 
 enum Cause {

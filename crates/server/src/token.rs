@@ -5,6 +5,17 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 /// A bearer token; its text is in no `Debug` and compared in constant time.
+///
+/// # Examples
+///
+/// ```
+/// use server::Token;
+///
+/// let token = Token::random();
+/// assert!(token.expose().starts_with("sk-local-"));
+/// assert!(!format!("{token:?}").contains(token.expose()));
+/// assert!(Token::new(" two words ").is_none(), "no header carries it");
+/// ```
 #[derive(Clone)]
 pub struct Token(String);
 

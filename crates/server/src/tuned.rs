@@ -8,6 +8,21 @@ use crate::Error;
 use crate::store::{StoreError, models};
 
 /// Where a tuned model's adapter is, and what it was trained on.
+///
+/// # Examples
+///
+/// ```
+/// use server::TunedModel;
+///
+/// let tuned = TunedModel {
+///     id: "ft:smollm2-135m-instruct:local:med-cot-v1:a1b2c3d4".to_owned(),
+///     base: "smollm2-135m-instruct".to_owned(),
+///     base_sha256: "b179c952".to_owned(),
+///     adapter: "data/adapters/ftjob-1/final".into(),
+/// };
+/// let for_vllm = format!("--lora-modules {}={}", tuned.id, tuned.adapter.display());
+/// assert!(for_vllm.ends_with("a1b2c3d4=data/adapters/ftjob-1/final"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TunedModel {
     /// The name that clients ask for.
@@ -23,6 +38,18 @@ pub struct TunedModel {
 /// The tuned models of the data folder `data_dir`, oldest first; none where there is no database yet.
 ///
 /// Nothing is written and no lock is taken: an adapter's folder never changes, so it can be read beside a server.
+///
+/// # Examples
+///
+/// ```
+/// use server::{Options, Server, tuned_models};
+///
+/// let folder = tempfile::tempdir()?;
+/// assert_eq!(tuned_models(folder.path())?, [], "no server was here yet");
+/// let _running = Server::open(Options::new(folder.path(), vec![]))?;
+/// assert_eq!(tuned_models(folder.path())?, [], "it has trained nothing");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Database`] where the database cannot be read.
