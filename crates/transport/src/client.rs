@@ -23,6 +23,17 @@ use crate::stream::{ChatStream, CompletionStream, Events};
 use crate::upload::{Part, Upload};
 
 /// How a client behaves, whatever it asks.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use transport::{Retry, Settings};
+///
+/// let impatient = Settings { retry: Retry::never(), read_timeout: Duration::from_secs(5), ..Settings::default() };
+/// assert_eq!(impatient.connect_timeout, Duration::from_secs(5));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// When to send a request again.
@@ -59,12 +70,115 @@ pub(crate) struct Shared {
 }
 
 /// A client of one service; clones share its connections.
+///
+/// # Examples
+///
+/// Anything that the service has, by its route:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::{Value, json};
+/// use transport::{Repeat, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([
+/// #     (200, r#"{"object": "list", "data": []}"#),
+/// #     (200, "step,train_loss\n"),
+/// #     (200, r#"{"id": "ftjob-1", "status": "queued"}"#),
+/// #     (200, r#"{"id": "ftjob-1", "status": "cancelled"}"#),
+/// #     (200, r#"{"id": "file-2", "object": "file", "deleted": true}"#),
+/// # ]).await?;
+/// let models: Value = client.get(&Route::new(["models"])?).await?;
+/// assert_eq!(models["object"], "list");
+/// let content = client.get_bytes(&Route::new(["files", "file-1", "content"])?, 1 << 20).await?;
+/// assert_eq!(&content[..], b"step,train_loss\n");
+/// let order = json!({"model": "base", "training_file": "file-2"});
+/// let jobs = Route::new(["fine_tuning", "jobs"])?;
+/// let job: Value = client.post(&jobs, &order, Repeat::Unprocessed).await?; // what costs money is not sent twice
+/// let cancel = Route::new(["fine_tuning", "jobs", "ftjob-1", "cancel"])?;
+/// let cancelled: Value = client.post_empty(&cancel, Repeat::Always).await?;
+/// assert_eq!((&job["id"], &cancelled["status"]), (&json!("ftjob-1"), &json!("cancelled")));
+/// let deleted: wire::Deleted = client.delete(&Route::new(["files", "file-2"])?).await?;
+/// assert!(deleted.deleted);
+/// assert!(client.endpoint().is_loopback() && client.settings().retry.attempts == 6);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A model's answers and tokens:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use wire::{ChatMessage, ChatRequest, CompletionRequest, Role, TokenizeRequest};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let answer = concat!(
+/// #     r#"{"choices": [{"index": 0, "message": {"role": "assistant", "#,
+/// #     r#""content": "Yes."}, "finish_reason": "stop"}]}"#
+/// # );
+/// # let chunk = "data: {\"choices\": [{\"index\": 0, \
+/// #     \"delta\": {\"content\": \"Yes.\"}, \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n";
+/// # let text = r#"{"choices": [{"index": 0, "text": " the lungs.", "finish_reason": "stop"}]}"#;
+/// # let piece = "data: {\"choices\": [{\"index\": 0, \"text\": \" the lungs.\", \
+/// #     \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n";
+/// # let client = canned([
+/// #     (200, answer),
+/// #     (200, answer),
+/// #     (200, chunk),
+/// #     (200, text),
+/// #     (200, piece),
+/// #     (200, r#"{"count": 2, "max_model_len": 4096, "tokens": [64, 11]}"#),
+/// #     (200, r#"{"eos_token": "<|im_end|>"}"#),
+/// # ]).await?;
+/// let question = ChatRequest::new("tiny", vec![ChatMessage::new(Role::User, "Is a fever common?")]);
+/// let answer = client.chat(&question).await?;
+/// assert_eq!(answer.choices[0].message.text(), "Yes.");
+/// let (answer, limits) = client.chat_once(&question).await?;
+/// assert_eq!((answer.choices.len(), limits.requests.remaining), (1, Some(99)));
+/// let mut stream = client.chat_stream(&question).await?;
+/// while let Some(chunk) = stream.next().await? {
+///     assert_eq!(chunk.choices[0].delta.content.as_deref(), Some("Yes."));
+/// }
+///
+/// let beginning = CompletionRequest::new("tiny", "Pneumonia is an infection of");
+/// assert_eq!(client.complete(&beginning).await?.choices[0].text, " the lungs.");
+/// let mut stream = client.complete_stream(&beginning).await?;
+/// assert!(stream.next().await?.is_some());
+///
+/// let text = TokenizeRequest { prompt: Some("a fever".to_owned()), ..TokenizeRequest::default() };
+/// assert_eq!(client.tokenize(&text).await?.tokens, [64, 11]); // by servers at home
+/// assert_eq!(client.tokenizer_info("tiny").await?.eos_token.as_deref(), Some("<|im_end|>"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
 }
 
 /// An answer that does not refuse and was not read yet.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::json;
+/// use transport::{Repeat, Route, Unread};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([(200, r#"{"id": "ftjob-1", "message": "for Mrs Smith"}"#)]).await?;
+/// let order = json!({"model": "base", "training_file": "file-1"});
+/// let jobs = Route::new(["fine_tuning", "jobs"])?;
+/// let unread: Unread = client.post_unread(&jobs, &order, Repeat::Unprocessed).await?;
+/// assert_eq!(unread.outline(), r#"{"id":"ftjob-1","message":"[13 bytes]"}"#); // nobody's words
+/// let job: wire::Job = unread.read()?;
+/// assert_eq!(job.id.as_str(), "ftjob-1");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Unread {
     client: Client,
@@ -166,6 +280,24 @@ impl Client {
 
     /// Posts `body` as JSON to `route` and gives the answer back unread, so that it can be kept before it is read.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use serde_json::json;
+    /// use transport::{Repeat, Route};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([(200, r#"{"id": "ftjob-1", "model""#)]).await?;
+    /// let jobs = Route::new(["fine_tuning", "jobs"])?;
+    /// let unread = client.post_unread(&jobs, &json!({"model": "base"}), Repeat::Unprocessed).await?;
+    /// assert!(unread.outline().contains("ftjob-1"), "known, although it cannot be read");
+    /// assert!(unread.read::<wire::Job>().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Client::post`].
@@ -210,6 +342,27 @@ impl Client {
 
     /// Sends a file to `route`, streamed and with its length told beforehand; the answer is given back unread.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use transport::{Repeat, Route, Upload};
+    /// use wire::{FileObject, Purpose};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([(200, r#"{"id": "file-1", "bytes": 3}"#)]).await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("train.jsonl");
+    /// std::fs::write(&path, "{}\n")?;
+    /// let (filename, purpose) = ("train.jsonl".to_owned(), Purpose::FineTune);
+    /// let upload = Upload { path, filename, purpose, byte_order_mark: false, progress: None };
+    /// let unread = client.upload(&Route::new(["files"])?, upload, Repeat::Unprocessed).await?;
+    /// assert_eq!(unread.read::<FileObject>()?.id.as_str(), "file-1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`Error`]; [`Error::File`] where the file cannot be read.
@@ -228,6 +381,25 @@ impl Client {
 
     /// Sends a part of a file to `route`, streamed as [`Client::upload`] does; a part sent twice does no harm.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use transport::{Part, Route};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([(200, r#"{"id": "part_1", "upload_id": "upload_1"}"#)]).await?;
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("train.jsonl");
+    /// std::fs::write(&path, "{}\n".repeat(1000))?;
+    /// let part = Part { path, range: 1500..3000, byte_order_mark: false, progress: None };
+    /// let told: wire::UploadPart = client.upload_part(&Route::new(["uploads", "upload_1", "parts"])?, part).await?;
+    /// assert_eq!(told.id.as_str(), "part_1");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`Error`]; [`Error::File`] where the file cannot be read.
@@ -244,6 +416,27 @@ impl Client {
     }
 
     /// Posts `body` to `route` and reads events back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use serde_json::json;
+    /// use transport::Route;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let chunk = "data: {\"choices\": [{\"index\": 0, \
+    /// #     \"delta\": {\"content\": \"Yes.\"}, \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n";
+    /// # let client = canned([(200, chunk)]).await?;
+    /// let body = json!({"model": "tiny", "stream": true});
+    /// let mut events = client.stream(&Route::new(["chat", "completions"])?, &body).await?;
+    /// let first = events.next().await?.ok_or("an event")?;
+    /// assert_eq!(first["choices"][0]["delta"]["content"], "Yes.");
+    /// assert_eq!(events.next().await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -389,6 +582,22 @@ impl Client {
     }
 
     /// The error of an answer that can be read and is about something else than what was asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+    /// use transport::Route;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = canned([(200, r#"{"id": "ftjob-2"}"#)]).await?;
+    /// let job: wire::Job = client.get(&Route::new(["fine_tuning", "jobs", "ftjob-1"])?).await?;
+    /// let checked = if job.id.as_str() == "ftjob-1" { Ok(job) } else { Err(client.stranger()) };
+    /// assert_eq!(checked.unwrap_err().to_string(), "the answer of 127.0.0.1 cannot be read");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stranger(&self) -> Error {
         self.misread(None, Misread::Stranger)
     }

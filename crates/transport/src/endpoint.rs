@@ -9,6 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::key::{InvalidKey, Key};
 
 /// Whose service it is, as far as that changes what a person is told.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Provider;
+///
+/// assert_eq!(Provider::OpenAi.to_string(), "openai");
+/// assert_eq!(serde_json::to_string(&Provider::Local)?, r#""local""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -32,6 +42,16 @@ impl fmt::Display for Provider {
 const SHORTEST_SECRET: usize = 6;
 
 /// Why an endpoint cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use transport::{Endpoint, EndpointError, Provider};
+///
+/// let error = Endpoint::new(Provider::OpenAi, "https://me:secret@example.org/v1", None).unwrap_err();
+/// assert!(matches!(error, EndpointError::BaseUrl(_)));
+/// assert_eq!(error.to_string(), "the base URL holds a name or a password, which belongs into the key");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -62,6 +82,25 @@ pub enum EndpointError {
 }
 
 /// Where a service is and how to show who asks.
+///
+/// # Examples
+///
+/// ```
+/// use transport::{Endpoint, Key, Provider};
+///
+/// let endpoint = Endpoint::new(Provider::OpenAi, "http://llm.example.org/v1/", Some(Key::new("sk-secret")?))?
+///     .with_organization("org-1")?
+///     .with_project("proj-1")?
+///     .with_header("x-team", "oncology")?
+///     .with_header_lines("cf-access-token: ab12cd34\n")?
+///     .with_key_header("api-key")?;
+/// assert_eq!((endpoint.provider(), endpoint.host()), (Provider::OpenAi, "llm.example.org"));
+/// assert_eq!(endpoint.base_url(), "http://llm.example.org/v1");
+/// assert!(!endpoint.is_loopback());
+/// assert!(endpoint.sends_key_in_clear(), "anybody on the way could read it");
+/// assert_eq!(endpoint.redact("sk-secret with ab12cd34 is wrong"), "[key] with [key] is wrong");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     provider: Provider,

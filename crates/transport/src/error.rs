@@ -9,6 +9,33 @@ use crate::key::InvalidKey;
 use crate::limits::RateLimits;
 
 /// Why a request had no usable answer.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::Value;
+/// use transport::{Repeat, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let reply = r#"{"error": {"message": "no such model", "code": "model_not_found"}}"#;
+/// # let client = canned([
+/// #     (404, reply),
+/// #     (500, r#""#),
+/// # ]).await?;
+/// let missing = client.get::<Value>(&Route::new(["models", "gpt-5"])?).await.unwrap_err();
+/// assert_eq!((missing.status(), missing.is_transient()), (Some(404), false));
+/// assert_eq!(missing.refusal().and_then(|refusal| refusal.code()), Some("model_not_found"));
+/// assert_eq!(missing.to_string(), "the service answered 404: no such model (model_not_found) [request req_1]");
+///
+/// let jobs = Route::new(["fine_tuning", "jobs"])?;
+/// let broken = client.post::<Value>(&jobs, &Value::Null, Repeat::Unprocessed).await.unwrap_err();
+/// assert!(broken.is_ambiguous(), "the job may be there all the same");
+/// assert!(broken.is_transient());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -109,6 +136,28 @@ impl Error {
 }
 
 /// An answer that refuses.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::Value;
+/// use transport::{Error, Refusal, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let reply = r#"{"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}"#;
+/// # let client = canned([(429, reply)]).await?;
+/// let Err(Error::Refused(refusal)) = client.get::<Value>(&Route::new(["models"])?).await else {
+///     panic!("the account is empty");
+/// };
+/// let Refusal { status, attempts, .. } = *refusal;
+/// assert_eq!((status, attempts), (429, 1), "waiting brings no money");
+/// assert!(refusal.is_quota());
+/// assert_eq!((refusal.code(), refusal.request_id.as_deref()), (Some("insufficient_quota"), Some("req_1")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// The HTTP status.
@@ -168,6 +217,24 @@ fn reason(error: &ServiceError) -> String {
 }
 
 /// What went wrong below HTTP; its text holds no URL.
+///
+/// # Examples
+///
+/// ```
+/// use transport::{Client, Endpoint, Error, Provider, Retry, Route, Settings};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?; // closed again at once
+/// let endpoint = Endpoint::new(Provider::OpenAi, &format!("http://{nobody}/v1"), None)?;
+/// let client = Client::new(endpoint, Settings { retry: Retry::never(), ..Settings::default() })?;
+/// let asked = client.get::<serde_json::Value>(&Route::new(["models"])?).await;
+/// let Err(Error::Unreachable { source, .. }) = asked else { panic!("nobody is there") };
+/// assert!(!source.is_timeout());
+/// assert!(!source.to_string().contains("/v1"), "{source}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Cause(reqwest::Error);
 
@@ -199,6 +266,24 @@ impl std::error::Error for Cause {
 }
 
 /// What is wrong with an answer; where, but never a word of it.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::{Value, json};
+/// use transport::{Error, Misread, Repeat, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([(200, r#"<html>Please log in</html>"#)]).await?;
+/// let jobs = Route::new(["fine_tuning", "jobs"])?;
+/// let asked = client.post::<Value>(&jobs, &json!({}), Repeat::Unprocessed).await;
+/// let Err(Error::Answer { source, .. }) = asked else { panic!("a login page is no JSON") };
+/// assert_eq!(source, Misread::Syntax { line: 1, column: 1 });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misread {

@@ -3,6 +3,15 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 
 /// A text that cannot be a key; which text it was is not told.
+///
+/// # Examples
+///
+/// ```
+/// use transport::{InvalidKey, Key};
+///
+/// assert!(matches!(Key::new(" \n"), Err(InvalidKey::Empty)));
+/// assert!(matches!(Key::new("sk-secret # mine"), Err(InvalidKey::Character)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
@@ -15,6 +24,17 @@ pub enum InvalidKey {
 }
 
 /// A service's key; its value is in no `Debug` and has no `Display`.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Key;
+///
+/// let key = Key::new("sk-secret\r\n")?; // as it stands in a file
+/// assert_eq!(key.expose(), "sk-secret");
+/// assert_eq!(format!("{key:?}"), "Key(..)");
+/// # Ok::<(), transport::InvalidKey>(())
+/// ```
 #[derive(Clone)]
 pub struct Key(SecretString);
 

@@ -3,6 +3,28 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 
 /// What a service says of its limits beside an answer, in the headers `x-ratelimit-*`.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use transport::{Allowance, RateLimits};
+/// use wire::{ChatMessage, ChatRequest, Role};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let answer = concat!(
+/// #     r#"{"choices": [{"index": 0, "message": {"role": "assistant", "#,
+/// #     r#""content": "Yes."}, "finish_reason": "stop"}]}"#
+/// # );
+/// # let client = canned([(200, answer)]).await?;
+/// let question = ChatRequest::new("tiny", vec![ChatMessage::new(Role::User, "Is a fever common?")]);
+/// let (_answer, RateLimits { requests, tokens }) = client.chat_once(&question).await?;
+/// assert_eq!(requests, Allowance { limit: Some(100), remaining: Some(99), reset: None });
+/// assert_eq!(tokens, Allowance::default(), "the service says nothing of them");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// How many requests it takes.
@@ -12,6 +34,16 @@ pub struct RateLimits {
 }
 
 /// One limit, as far as the service tells it.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Allowance;
+///
+/// let told = Allowance { limit: Some(500), remaining: Some(25), reset: None };
+/// let left = told.remaining.zip(told.limit).map(|(left, all)| left as f64 / all as f64);
+/// assert_eq!(left, Some(0.05));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowance {
     /// How much there is at most.

@@ -3,6 +3,22 @@ use std::time::Duration;
 /// When to send a request again, and after how long.
 ///
 /// The rule is a pure function, [`Retry::wait`]; the defaults are near those of the official SDKs.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use transport::{Repeat, Retry, Trouble};
+///
+/// let (rule, overloaded) = (Retry::default(), Trouble { status: Some(503), sent: true, ..Trouble::default() });
+/// let wait = |attempt, repeat| rule.wait((attempt, Duration::ZERO), &overloaded, repeat, 0.0);
+/// assert_eq!(wait(1, Repeat::Always), Some(Duration::from_millis(500)));
+/// assert_eq!(wait(2, Repeat::Always), Some(Duration::from_secs(1)));
+/// assert_eq!(wait(6, Repeat::Always), None, "six are enough");
+/// assert_eq!(wait(1, Repeat::Unprocessed), None, "the service may have acted");
+/// assert_eq!(Retry::never().wait((1, Duration::ZERO), &overloaded, Repeat::Always, 0.0), None);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
     /// How often a request is sent at most, the first time included.
@@ -30,6 +46,30 @@ impl Default for Retry {
 }
 
 /// Which failures a request may be sent again after.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::{Value, json};
+/// use transport::{Repeat, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([
+/// #     (503, r#""#),
+/// #     (503, r#""#),
+/// #     (200, r#"{"status": "cancelled"}"#),
+/// # ]).await?;
+/// let jobs = Route::new(["fine_tuning", "jobs"])?;
+/// let once = client.post::<Value>(&jobs, &json!({}), Repeat::Unprocessed).await;
+/// assert_eq!(once.unwrap_err().status(), Some(503));
+/// let cancel = Route::new(["fine_tuning", "jobs", "ftjob-1", "cancel"])?;
+/// let cancelled: Value = client.post_empty(&cancel, Repeat::Always).await?; // the second attempt is answered
+/// assert_eq!(cancelled["status"], "cancelled");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// All that may pass: doing it twice is doing it once.
@@ -39,6 +79,20 @@ pub enum Repeat {
 }
 
 /// What the rule needs to know of a failure.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use transport::{Repeat, Retry, Trouble};
+///
+/// let told = |seconds| Trouble { status: Some(429), hint: Some(Duration::from_secs(seconds)), ..Trouble::default() };
+/// let wait = |trouble| Retry::default().wait((1, Duration::ZERO), &trouble, Repeat::Unprocessed, 0.0);
+/// assert_eq!(wait(told(20)), Some(Duration::from_secs(20)), "as long as the service asks");
+/// assert_eq!(wait(told(3600)), None, "nobody waits for an hour");
+/// assert_eq!(wait(Trouble { quota: true, ..told(20) }), None, "waiting brings no money");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trouble {
     /// The HTTP status; `None` where no whole answer came.

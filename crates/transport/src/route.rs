@@ -3,6 +3,17 @@ use std::fmt::Write as _;
 use crate::endpoint::EndpointError;
 
 /// A path below the base URL, each part percent-encoded, with its query.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Route;
+///
+/// let route = Route::new(["models", "ft:base:my org/x"])?.with("limit", "5");
+/// assert_eq!(route.path(), "/models/ft:base:my%20org%2Fx");
+/// assert!(Route::new(["files", ".."]).is_err(), "an id cannot lead to another place");
+/// # Ok::<(), transport::EndpointError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     path: String,

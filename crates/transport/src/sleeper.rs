@@ -7,6 +7,29 @@ use std::time::Duration;
 type Sleep = dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// How to wait, so that a test need not.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::time::Duration;
+///
+/// use transport::Sleeper;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let slept = Arc::new(AtomicU64::new(0));
+/// let sum = Arc::clone(&slept);
+/// let sleeper = Sleeper::new(move |duration| {
+///     sum.fetch_add(duration.as_secs(), Relaxed);
+///     async {}
+/// });
+/// sleeper.sleep(Duration::from_secs(3600)).await; // no test waits for an hour
+/// assert_eq!(slept.load(Relaxed), 3600);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Sleeper(Arc<Sleep>);
 

@@ -13,6 +13,23 @@ use crate::error::{Cause, Error, Misread};
 type Inner = Pin<Box<dyn Stream<Item = Result<Event, EventStreamError<reqwest::Error>>> + Send>>;
 
 /// The events of a streamed answer; dropping it ends the request.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use serde_json::json;
+/// use transport::{Error, Route};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([(200, "data: {\"n\": 1}\n\n")]).await?;
+/// let mut events = client.stream(&Route::new(["chat", "completions"])?, &json!({"stream": true})).await?;
+/// assert_eq!(events.next().await?, Some(json!({"n": 1})));
+/// assert!(matches!(events.next().await, Err(Error::Cut)), "the service never said `[DONE]`");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Events {
     inner: Inner,
     shared: Arc<Shared>,
@@ -102,6 +119,26 @@ impl Events {
 }
 
 /// A chat completion as it is written.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use transport::{ChatStream, Error};
+/// use wire::{ChatMessage, ChatRequest, Role};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let reply = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Ye\"}}]}\n\ndata: [DONE]\n\n";
+/// # let client = canned([(200, reply)]).await?;
+/// let question = ChatRequest::new("tiny", vec![ChatMessage::new(Role::User, "Is a fever common?")]);
+/// let mut stream: ChatStream = client.chat_stream(&question).await?;
+/// let chunk = stream.next().await?.ok_or("a chunk")?;
+/// assert_eq!(chunk.choices[0].delta.content.as_deref(), Some("Ye"));
+/// assert!(matches!(stream.next().await, Err(Error::Cut)), "no chunk said why the answer ended");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChatStream {
     events: Events,
@@ -131,6 +168,29 @@ impl ChatStream {
 }
 
 /// Completions as they are written.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use transport::CompletionStream;
+/// use wire::CompletionRequest;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let piece = "data: {\"choices\": [{\"index\": 0, \"text\": \" the lungs.\", \
+/// #     \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n";
+/// # let client = canned([(200, piece)]).await?;
+/// let beginning = CompletionRequest::new("tiny", "Pneumonia is an infection of");
+/// let mut stream: CompletionStream = client.complete_stream(&beginning).await?;
+/// let mut text = String::new();
+/// while let Some(chunk) = stream.next().await? {
+///     text.extend(chunk.choices.iter().map(|choice| choice.text.as_str()));
+/// }
+/// assert_eq!(text, " the lungs.");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CompletionStream {
     events: Events,

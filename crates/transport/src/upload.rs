@@ -22,6 +22,15 @@ const PIECE: u64 = 256 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Told where in a file the sending has come to; after a failure it begins again at the beginning of the request.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Progress;
+///
+/// let progress = Progress::new(|bytes| eprintln!("{bytes} bytes are sent"));
+/// assert_eq!(format!("{progress:?}"), "Progress(..)"); // what an `Upload` or a `Part` takes
+/// ```
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(u64) + Send + Sync>);
 
@@ -39,6 +48,36 @@ impl fmt::Debug for Progress {
 }
 
 /// A file to send: read from disk while it is sent, with its length told beforehand.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/canned.rs"));
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+///
+/// use transport::{Progress, Repeat, Route, Upload};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = canned([(200, r#"{"id": "file-1"}"#)]).await?;
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("train.jsonl");
+/// std::fs::write(&path, "{}\n")?;
+/// let sent = Arc::new(AtomicU64::new(0));
+/// let told = Arc::clone(&sent);
+/// let upload = Upload {
+///     path,
+///     filename: "train.jsonl".to_owned(),
+///     purpose: wire::Purpose::FineTune,
+///     byte_order_mark: false,
+///     progress: Some(Progress::new(move |bytes| told.store(bytes, Relaxed))),
+/// };
+/// client.upload(&Route::new(["files"])?, upload, Repeat::Always).await?;
+/// assert_eq!(sent.load(Relaxed), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// Where it lies.
@@ -54,6 +93,21 @@ pub struct Upload {
 }
 
 /// A part of a file to send, for a file that is too large for one request.
+///
+/// # Examples
+///
+/// ```
+/// use transport::Part;
+///
+/// let (size, part_bytes) = (150_u64 << 20, 64 << 20);
+/// let parts: Vec<Part> = (0..size).step_by(64 << 20).map(|start| Part {
+///     path: "train.jsonl".into(),
+///     range: start..size.min(start + part_bytes),
+///     byte_order_mark: false,
+///     progress: None,
+/// }).collect();
+/// assert_eq!((parts.len(), parts[2].range.end), (3, size));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Part {
     /// Where the file lies.
