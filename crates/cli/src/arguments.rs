@@ -10,6 +10,29 @@ use crate::{Exit, Terminal};
 
 /// Parses `arguments` (without the program's name) as `A`.
 ///
+/// # Examples
+///
+/// ```
+/// use cli::{Exit, Terminal};
+///
+/// #[derive(Debug, clap::Parser)]
+/// #[command(name = "tool", version = "1.2.3")]
+/// struct Arguments {
+///     /// How many questions to ask.
+///     #[arg(long)]
+///     count: u32,
+/// }
+///
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let mut terminal = Terminal::plain(&mut out, &mut err);
+/// let mut count = |text: &str| {
+///     cli::parse::<Arguments>(vec!["--count".into(), text.into()], &mut terminal).map(|given| given.count)
+/// };
+/// assert_eq!(count("3"), Ok(3));
+/// assert_eq!(count("many"), Err(Exit::Usage));
+/// assert!(String::from_utf8_lossy(&err).contains("--count"), "the user was told");
+/// ```
+///
 /// # Errors
 ///
 /// The exit code to end with: [`Exit::Done`] after `--help` or `--version`, [`Exit::Usage`] after a usage error; the

@@ -5,6 +5,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A `.env` file that exists but cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Environment, EnvironmentError};
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join(".env"), "OPENAI_API_KEY='sk-secret\n")?; // the quote is never closed
+/// let error: EnvironmentError = Environment::default().with_dotenv(folder.path()).unwrap_err();
+/// assert!(error.to_string().contains(".env: bad syntax"));
+/// assert!(!error.to_string().contains("sk-secret"), "a key is in no message");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct EnvironmentError {
     path: PathBuf,
@@ -29,6 +42,24 @@ impl std::error::Error for EnvironmentError {}
 /// Names and values of environment variables.
 ///
 /// Its `Debug` shows names only: values may be keys.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use cli::Environment;
+///
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join(".env"), "OPENAI_API_KEY=of-the-file\nMEDTUNE_CACHE_DIR=/var/cache/medtune\n")?;
+/// let environment = Environment::from_pairs([("OPENAI_API_KEY", "of-the-shell")]).with_dotenv(folder.path())?;
+/// assert_eq!(environment.get("OPENAI_API_KEY"), Some("of-the-shell"));
+/// assert_eq!(environment.cache_dir(), Path::new("/var/cache/medtune"));
+/// assert!(!format!("{environment:?}").contains("of-the-shell"), "names only");
+/// let of_this_process = Environment::of_process();
+/// assert!(of_this_process.get("PATH").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 

@@ -3,6 +3,17 @@
 use std::process::ExitCode;
 
 /// How a tool ended, as its process exit code.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// use cli::Exit;
+///
+/// assert_eq!(Exit::JobFailed as u8, 5);
+/// assert_eq!(ExitCode::from(Exit::Done), ExitCode::SUCCESS);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

@@ -5,6 +5,17 @@ use std::io::ErrorKind;
 use crate::{Exit, Terminal};
 
 /// Why a tool stops: the exit code, the error with its causes, and perhaps advice.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Exit, Failure};
+///
+/// let error = anyhow::anyhow!("no such file").context("data.json");
+/// let failure = Failure::new(Exit::BadData, error).hint("name another").or_hint("this one comes too late");
+/// assert_eq!(failure.exit(), Exit::BadData);
+/// assert_eq!(format!("{:#}", failure.error()), "data.json: no such file");
+/// ```
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -58,6 +69,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 /// Turns an error into a [`Failure`] with its exit code, for use with `?`.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Exit, Failure, ResultExt as _};
+///
+/// fn port(text: &str) -> Result<u16, Failure> {
+///     text.parse().or_exit(Exit::Usage)
+/// }
+/// assert_eq!(port("8080").ok(), Some(8080));
+/// assert_eq!(port("many").map_err(|failure| failure.exit()), Err(Exit::Usage));
+/// ```
 pub trait ResultExt<T> {
     /// Ends the tool with `exit` on an error.
     ///
@@ -74,6 +97,18 @@ impl<T, E: Into<anyhow::Error>> ResultExt<T> for Result<T, E> {
 }
 
 /// Prints `failure` to `terminal` and returns its exit code; a reader that went away is no failure.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Exit, Failure, Terminal};
+///
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let mut terminal = Terminal::plain(&mut out, &mut err);
+/// let failure = Failure::new(Exit::Service, anyhow::anyhow!("nobody answers")).hint("is the server running?");
+/// assert_eq!(cli::report(&mut terminal, &failure), Exit::Service);
+/// assert_eq!(String::from_utf8_lossy(&err), "error: nobody answers\nhint: is the server running?\n");
+/// ```
 pub fn report(terminal: &mut Terminal<'_>, failure: &Failure) -> Exit {
     if failure.is_closed_pipe() {
         return Exit::Done;

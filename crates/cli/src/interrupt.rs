@@ -3,6 +3,20 @@
 /// Comes true at Ctrl-C and, on Unix, at SIGTERM; never where the process cannot listen to them.
 ///
 /// Once it has been waited for, neither of them ends the process by itself.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let work = async { "all is done" };
+/// let end = tokio::select! {
+///     () = cli::interrupted() => "what was done so far is kept",
+///     end = work => end,
+/// };
+/// assert_eq!(end, "all is done", "nobody pressed Ctrl-C");
+/// # }
+/// ```
 pub async fn interrupted() {
     let interrupt = async {
         // Without the signal's handler the process ends at once, which is an end too.

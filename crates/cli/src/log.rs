@@ -10,6 +10,16 @@ const BODIES_OFF: &str = "async_openai=off";
 /// Sends logs to standard error: warnings, more with `verbose` (`-v`, `-vv`), or as `MEDTUNE_LOG` says.
 ///
 /// A second call in the same process changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// use cli::Environment;
+/// use tracing_subscriber::filter::LevelFilter;
+///
+/// cli::trace(&Environment::from_pairs([("MEDTUNE_LOG", "info")]), 2);
+/// assert_eq!(LevelFilter::current(), LevelFilter::INFO); // the variable counts more than `-v`s
+/// ```
 pub fn trace(environment: &Environment, verbose: u8) {
     let level = match verbose {
         // What the hub's client repeats of an error is in the tool's own message.

@@ -4,10 +4,37 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 
 /// The line that every tool shows beside a model's answer.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{NOT_CLINICAL, Terminal};
+///
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let mut terminal = Terminal::plain(&mut out, &mut err);
+/// writeln!(terminal.err, "{NOT_CLINICAL}")?; // once a session
+/// writeln!(terminal.out, "An ECG.")?;
+/// assert_eq!(out, b"An ECG.\n", "who pipes the answer gets the answer");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub const NOT_CLINICAL: &str =
     "For research only: not for diagnosis, treatment or any other clinical use.";
 
 /// The two streams of a tool, and whether a person watches them.
+///
+/// # Examples
+///
+/// ```
+/// use cli::Terminal;
+///
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let mut terminal = Terminal::plain(&mut out, &mut err);
+/// assert!(!terminal.out_is_terminal && !terminal.in_is_terminal);
+/// writeln!(terminal.out, "{{\"loss\": 0.5}}")?;
+/// writeln!(terminal.err, "warning: the file has no validation part")?;
+/// assert_eq!(String::from_utf8_lossy(&out), "{\"loss\": 0.5}\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Terminal<'a> {
     /// Takes the data asked for, and nothing else.
     pub out: &'a mut dyn Write,
@@ -39,6 +66,24 @@ impl fmt::Debug for Terminal<'_> {
 }
 
 /// Calls `tool` with the process's own streams and arguments (without the program's name).
+///
+/// # Examples
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// use cli::Exit;
+///
+/// fn main() -> ExitCode {
+///     cli::with_process(|arguments, environment, terminal| {
+///         assert!(arguments.is_empty() && environment.get("PATH").is_some());
+///         match writeln!(terminal.out, "for research only") {
+///             Ok(()) => Exit::Done,
+///             Err(error) => cli::report(terminal, &error.into()),
+///         }
+///     })
+/// }
+/// ```
 pub fn with_process(
     tool: impl FnOnce(Vec<std::ffi::OsString>, &crate::Environment, &mut Terminal<'_>) -> crate::Exit,
 ) -> std::process::ExitCode {
