@@ -8,6 +8,24 @@ use engine::locate::{
 };
 
 /// A base model by a known name, a path or a name of the Hugging Face hub, and where it may be looked for.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Environment, Terminal};
+/// use connect::BaseModel;
+///
+/// let environment = Environment::from_pairs([("MEDTUNE_CACHE_DIR", "/var/cache/medtune")]);
+/// let model = BaseModel::new("../../tests/golden/tiny-llama", &environment)?;
+/// assert_eq!((model.name(), model.id()), ("../../tests/golden/tiny-llama", "tiny-llama".to_owned()));
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let found = model.find(&mut Terminal::plain(&mut out, &mut err))?;
+/// assert_eq!(Some(found.path), model.path());
+///
+/// let on_hub = BaseModel::new("HuggingFaceTB/SmolLM2-360M", &environment)?;
+/// assert!(on_hub.path().is_some_and(|path| path.starts_with("/var/cache/medtune/models")));
+/// # Ok::<(), cli::Failure>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BaseModel {
     name: String,

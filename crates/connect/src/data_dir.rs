@@ -5,6 +5,19 @@ use std::path::PathBuf;
 use cli::Environment;
 
 /// The folder that `flag` names, else `MEDTUNE_DATA_DIR`, else `.medtune/server`.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use cli::Environment;
+/// use connect::data_dir;
+///
+/// let environment = Environment::from_pairs([("MEDTUNE_DATA_DIR", "/srv/medtune")]);
+/// assert_eq!(data_dir(None, &environment), Path::new("/srv/medtune"));
+/// assert_eq!(data_dir(Some("here".into()), &environment), Path::new("here"));
+/// ```
 pub fn data_dir(flag: Option<PathBuf>, environment: &Environment) -> PathBuf {
     flag.or_else(|| environment.get("MEDTUNE_DATA_DIR").map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from(".medtune/server"))

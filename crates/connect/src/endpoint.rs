@@ -9,6 +9,16 @@ use transport::{Endpoint, Key, Provider};
 use crate::profile::{Profile, Profiles};
 
 /// `OpenAI`'s own address.
+///
+/// # Examples
+///
+/// ```
+/// use cli::Environment;
+///
+/// let environment = Environment::from_pairs([("OPENAI_API_KEY", "sk-secret")]);
+/// assert_eq!(connect::endpoint(None, &environment)?.base_url(), connect::OPENAI);
+/// # Ok::<(), cli::Failure>(())
+/// ```
 pub const OPENAI: &str = "https://api.openai.com/v1";
 
 /// The profile of a service that is not known to be another's.
@@ -18,6 +28,20 @@ const OPENAI_PROFILE: &str = "openai";
 ///
 /// Its key is the one in `OPENAI_API_KEY`, unless the host of `base_url` is known to be another provider's: then it is
 /// that provider's, so that no service is shown the key of another. `OPENAI_BASE_URL` says whose `OPENAI_API_KEY` is.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Environment, Exit};
+/// use connect::endpoint;
+///
+/// let openai = Environment::from_pairs([("OPENAI_API_KEY", "sk-secret")]);
+/// assert_eq!(endpoint(None, &openai)?.host(), "api.openai.com");
+/// // No other service is shown that key: this one wants its own.
+/// let other = endpoint(Some("https://api.tokenfactory.nebius.com/v1"), &openai);
+/// assert_eq!(other.map_err(|failure| failure.exit()).err(), Some(Exit::Usage));
+/// # Ok::<(), cli::Failure>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -49,6 +73,22 @@ pub(crate) fn host(url: &str) -> Result<String, Failure> {
 }
 
 /// The service of `profile` at `base_url`, else where its variables or the profile itself say.
+///
+/// # Examples
+///
+/// ```
+/// use cli::Environment;
+/// use connect::{Profiles, profile_endpoint};
+///
+/// let azure = Profiles::bundled().named("azure", &[])?;
+/// let environment = Environment::from_pairs([
+///     ("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com/"),
+///     ("AZURE_OPENAI_API_KEY", "secret"),
+/// ]);
+/// let endpoint = profile_endpoint(&azure, None, &environment)?;
+/// assert_eq!(endpoint.base_url(), "https://mine.openai.azure.com/openai/v1");
+/// # Ok::<(), cli::Failure>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -122,6 +162,20 @@ const BUNDLES: [&str; 3] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUND
 
 /// The certificates to trust beside the system's: those in the file that `SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` or
 /// `CURL_CA_BUNDLE` names.
+///
+/// # Examples
+///
+/// ```
+/// use cli::{Environment, Exit};
+/// use connect::certificates;
+///
+/// assert_eq!(certificates(&Environment::default())?, None);
+/// let environment = Environment::from_pairs([("SSL_CERT_FILE", "no/such/file.pem")]);
+/// let failure = certificates(&environment).unwrap_err();
+/// assert_eq!(failure.exit(), Exit::Usage);
+/// assert!(format!("{:#}", failure.error()).starts_with("SSL_CERT_FILE: no/such/file.pem: "));
+/// # Ok::<(), cli::Failure>(())
+/// ```
 ///
 /// # Errors
 ///

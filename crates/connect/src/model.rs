@@ -15,6 +15,31 @@ use crate::{BaseModel, Place, Profiles, data_dir, endpoint, profile_endpoint};
 const AUTO: &str = "auto";
 
 /// The arguments that say which model is meant and where it is.
+///
+/// # Examples
+///
+/// ```
+/// use clap::Parser;
+/// use cli::Environment;
+/// use connect::{ModelArguments, OPENAI, Source};
+/// use inference::SavedModel;
+///
+/// #[derive(Parser)]
+/// struct Tool {
+///     #[command(flatten)]
+///     model: ModelArguments,
+/// }
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join(SavedModel::FILE);
+/// SavedModel::of_id("ft:gpt-4.1-mini-2025-04-14:org::id").save(&file)?;
+/// let tool = Tool::parse_from(["ask", "--model-file", &file.to_string_lossy()]);
+/// let saved = tool.model.saved()?;
+/// let environment = Environment::from_pairs([("OPENAI_API_KEY", "sk-secret")]);
+/// let Source::Service(endpoint) = tool.model.source(&saved, &environment)? else { panic!("it is OpenAI's") };
+/// assert_eq!((saved.model.as_str(), endpoint.base_url()), ("ft:gpt-4.1-mini-2025-04-14:org::id", OPENAI));
+/// # Ok::<(), cli::Failure>(())
+/// ```
 #[derive(Args, Clone, Debug)]
 pub struct ModelArguments {
     /// What run-finetuning saved; where it is missing, `fine_tuned_model_id.txt` beside it.
@@ -39,6 +64,32 @@ pub struct ModelArguments {
 }
 
 /// Where a model is, before anything is fetched or started.
+///
+/// # Examples
+///
+/// ```
+/// use clap::Parser;
+/// use cli::{Environment, Terminal};
+/// use connect::{ModelArguments, Place, Source};
+///
+/// #[derive(Parser)]
+/// struct Tool {
+///     #[command(flatten)]
+///     model: ModelArguments,
+/// }
+///
+/// let folder = tempfile::tempdir()?;
+/// let data_dir = folder.path().to_string_lossy();
+/// let local = ["--provider", "local", "--model", "tiny-llama", "--base-model", "../../tests/golden/tiny-llama"];
+/// let tool = Tool::parse_from(["ask", "--data-dir", &data_dir].into_iter().chain(local));
+/// let saved = tool.model.saved()?;
+/// let source = tool.model.source(&saved, &Environment::default())?;
+/// assert!(matches!(&source, Source::Local { data_dir, .. } if data_dir == folder.path()));
+/// let (mut out, mut err) = (Vec::new(), Vec::new());
+/// let place = source.find(&saved, &mut Terminal::plain(&mut out, &mut err))?; // may fetch the base model
+/// assert!(matches!(place, Place::Local(options) if options.base_models[0].id == "tiny-llama"));
+/// # Ok::<(), cli::Failure>(())
+/// ```
 #[derive(Debug)]
 pub enum Source {
     /// At a service.
@@ -159,6 +210,15 @@ impl Source {
 }
 
 /// Reads a temperature, for use as a parser of an argument's value.
+///
+/// # Examples
+///
+/// ```
+/// use connect::temperature;
+///
+/// assert_eq!(temperature("0.5"), Ok(0.5));
+/// assert_eq!(temperature("hot"), Err("not a number from 0 to 2".to_owned()));
+/// ```
 ///
 /// # Errors
 ///

@@ -12,6 +12,17 @@ use wire::Dialect;
 /// The profiles that come with this crate.
 const BUNDLED: &str = include_str!("../data/providers.toml");
 /// The file that may add to them, in the working folder.
+///
+/// # Examples
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let ours = "[provider.clinic]\nbase-url = 'https://llm.clinic.example/v1'\nkey-variables = ['CLINIC_KEY']\n";
+/// std::fs::write(folder.path().join(connect::FILE), ours)?;
+/// let profiles = connect::Profiles::in_folder(folder.path())?;
+/// assert_eq!(profiles.named("clinic", &[])?.key_variables, ["CLINIC_KEY"]);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub const FILE: &str = "medtune.toml";
 
 /// A service: where it is, how to show who asks, and how its requests differ.
@@ -62,6 +73,22 @@ pub struct Profile {
 }
 
 /// The profiles that can be chosen from.
+///
+/// # Examples
+///
+/// ```
+/// use connect::Profiles;
+///
+/// let profiles = Profiles::bundled();
+/// assert!(profiles.names().any(|name| name == "azure"));
+/// assert_eq!(profiles.of_host("mine.openai.azure.com"), Some("azure"));
+/// let fewer = profiles.named("openai", &["most-epochs=3".to_owned()])?;
+/// assert_eq!((fewer.name.as_str(), fewer.most_epochs), ("openai", Some(3)));
+///
+/// let folder = tempfile::tempdir()?; // without a `medtune.toml`
+/// assert_eq!(Profiles::in_folder(folder.path())?.names().count(), profiles.names().count());
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Profiles(Table);
 

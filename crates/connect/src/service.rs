@@ -5,6 +5,21 @@ use server::Embedded;
 use transport::{Client, Endpoint, Key, Provider, Settings};
 
 /// A place that was found and can be gone to.
+///
+/// # Examples
+///
+/// ```
+/// use connect::{Place, Service};
+/// use transport::{Endpoint, Provider, Settings};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cli::Failure> {
+/// let there = Endpoint::new(Provider::OpenAi, "http://127.0.0.1:8080/v1", None)?;
+/// let service = Service::start(Place::Service(there), Settings::default()).await?; // asks nothing yet
+/// assert_eq!(service.client().endpoint().base_url(), "http://127.0.0.1:8080/v1");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Place {
     /// A service that is there.
@@ -14,6 +29,26 @@ pub enum Place {
 }
 
 /// A service that is ready to be asked.
+///
+/// # Examples
+///
+/// ```
+/// use connect::{Place, Service};
+/// use transport::{Route, Settings};
+/// use wire::{Model, Page};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cli::Failure> {
+/// let folder = tempfile::tempdir()?;
+/// let base = server::BaseModel::named("tiny-llama", "../../tests/golden/tiny-llama", "its SHA-256");
+/// let place = Place::Local(server::Options::new(folder.path(), vec![base]));
+/// let service = Service::start(place, Settings::default()).await?;
+/// let models: Page<Model> = service.client().get(&Route::new(["models"])?).await?;
+/// assert_eq!(models.data[0].id, "tiny-llama");
+/// service.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Service {
     client: Client,
