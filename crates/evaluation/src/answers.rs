@@ -15,6 +15,18 @@ use serde_json::Value;
 const VERSION: u32 = 1;
 
 /// A file of answers that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Answers, AnswersError};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("answers.jsonl");
+/// std::fs::write(&path, "no answer\n")?;
+/// assert!(matches!(Answers::open(&path), Err(AnswersError::Line { line: 1, .. })));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswersError {
@@ -46,6 +58,23 @@ pub enum AnswersError {
 ///
 /// Each answer is on the disk before it is used, one JSON object a line. A line that a crash cut off is dropped and
 /// asked again. The file holds questions and answers word for word, and only its owner may read it.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Answers, AnswersError};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("answers.jsonl");
+/// assert!(Answers::open(&path)?.is_empty());
+/// // A run that was killed left one answer, and half of another.
+/// let line = r#"{"version":1,"key":"5f","request":{},"answer":{"choices":[]}}"#;
+/// std::fs::write(&path, format!("{line}\n{}", &line[..30]))?;
+/// let answers = Answers::open(&path)?;
+/// assert_eq!(answers.len(), 1);
+/// assert!(matches!(Answers::open(&path), Err(AnswersError::InUse { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Answers {
     path: PathBuf,

@@ -12,6 +12,19 @@ mod preferred;
 pub use self::preferred::Preferred;
 
 /// A metric of two models over the items that both have it for.
+///
+/// # Examples
+///
+/// ```
+/// let row: evaluation::Difference = serde_json::from_str(
+///     r#"{"set": "medqa", "metric": "accuracy", "items": 500, "base": 0.25, "tuned": 0.34,
+///         "difference": 0.09, "interval": {"low": 0.04, "high": 0.14}, "p": 0.0002,
+///         "outcomes": {"wins": 95, "ties": 355, "losses": 50}}"#,
+/// )?;
+/// assert_eq!(row.name(), "medqa.accuracy");
+/// assert!(row.interval.is_some_and(|interval| !interval.contains(0.0)));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The set; empty for all sets of multiple choice together.
@@ -46,6 +59,21 @@ impl Difference {
 }
 
 /// An item that one model met and the other did not.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Changed, Comparison, Item, Metric, Task, Value};
+///
+/// let item = |right| {
+///     let mut item = Item::new(Task::Choice, "medqa", "17");
+///     item.values.insert(Metric::Accuracy, Value::yes(right));
+///     item
+/// };
+/// let comparison = Comparison::of(&[item(true)], &[item(false)], 42);
+/// let Changed { metric, gained, tuned, .. } = &comparison.changed[0];
+/// assert_eq!((*metric, *gained, tuned.id.as_str()), (Metric::Accuracy, false, "17"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Changed {
     /// What changed.
@@ -59,6 +87,27 @@ pub struct Changed {
 }
 
 /// How two models compare.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Comparison, Item, Metric, Task, Value};
+///
+/// let items = |right: [bool; 3]| {
+///     ["1", "2", "3"].iter().zip(right).map(|(id, right)| {
+///         let mut item = Item::new(Task::Choice, "medqa", id);
+///         item.values.insert(Metric::Accuracy, Value::yes(right));
+///         item
+///     }).collect::<Vec<_>>()
+/// };
+/// let comparison = Comparison::of(&items([true, false, false]), &items([true, true, false]), 42);
+/// let row = &comparison.differences[0];
+/// assert_eq!((row.name().as_str(), row.items), ("medqa.accuracy", 3));
+/// assert!((row.difference - 1.0 / 3.0).abs() < 1e-9);
+/// // One problem more is no evidence.
+/// assert_eq!(row.p, Some(1.0));
+/// assert_eq!((comparison.changed[0].base.id.as_str(), comparison.unpaired), ("2", 0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The differences, set by set.
@@ -110,12 +159,49 @@ impl Comparison {
     }
 
     /// What the judge called `judge` prefers, counted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use evaluation::Comparison;
+    /// use evaluation::judge::{Order, Preference, Said};
+    ///
+    /// let preference = |tuned, order| Preference {
+    ///     judge: "judge".to_owned(),
+    ///     id: "17".to_owned(),
+    ///     tuned,
+    ///     order,
+    ///     base_first: Said::default(),
+    ///     tuned_first: Said::default(),
+    /// };
+    /// let mut comparison = Comparison::of(&[], &[], 42);
+    /// comparison.preferences = vec![preference(1, Order::Same), preference(0, Order::First)];
+    /// let preferred = comparison.preferred("judge");
+    /// assert_eq!((preferred.outcomes.wins, preferred.outcomes.ties), (1, 1));
+    /// assert_eq!(preferred.count(Order::First), 1, "one verdict went with the first place");
+    /// ```
     pub fn preferred(&self, judge: &str) -> Preferred {
         Preferred::of(judge, self.preferences.iter().filter(|one| one.judge == judge))
     }
 }
 
 /// The held-out records that both models answered, as each answered it, to be shown to a judge.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Item, Task, answered_by_both};
+///
+/// let item = |id, response: Option<&str>| {
+///     let mut item = Item::new(Task::Holdout, "holdout", id);
+///     item.response = response.map(str::to_owned);
+///     item
+/// };
+/// let base = [item("1", Some("Vitamin C.")), item("2", None)];
+/// let tuned = [item("1", Some("Ascorbic acid.")), item("2", Some("Vitamin D."))];
+/// let pairs = answered_by_both(&base, &tuned);
+/// assert_eq!(pairs.iter().map(|(base, _)| base.id.as_str()).collect::<Vec<_>>(), ["1"]);
+/// ```
 pub fn answered_by_both<'a>(base: &'a [Item], tuned: &'a [Item]) -> Vec<(&'a Item, &'a Item)> {
     let answered = |item: &Item| item.task == Task::Holdout && item.response.is_some();
     let pairs = paired(base, tuned).into_iter();

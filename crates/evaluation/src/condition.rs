@@ -4,6 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A bound on something measured, such as `medqa.accuracy < 0.4`.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::Condition;
+///
+/// let stop: Condition = "medqa.accuracy < 0.4".parse()?;
+/// assert_eq!(stop.name(), "medqa.accuracy");
+/// assert!(stop.holds(0.35) && !stop.holds(0.4) && !stop.holds(f64::NAN));
+/// assert_eq!(stop.to_string(), "medqa.accuracy < 0.4");
+/// # Ok::<(), evaluation::NotACondition>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
     name: String,
@@ -20,6 +32,16 @@ enum Relation {
 }
 
 /// A text that is no condition.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Condition, NotACondition};
+///
+/// for text in ["accuracy", "accuracy = 0.4", "< 0.4", "accuracy < much"] {
+///     assert_eq!(text.parse::<Condition>(), Err(NotACondition));
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a condition (a measure's name, `<`, `<=`, `>` or `>=`, and a number: `accuracy < 0.4`)"

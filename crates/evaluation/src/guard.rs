@@ -14,6 +14,19 @@ use crate::holdout::Holdout;
 const MANIFEST_VERSION: u64 = 1;
 
 /// What the guards found; with leaks, every number of the report may be too good.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::guard::Guard;
+///
+/// let guard: Guard = serde_json::from_str(
+///     r#"{"checked": ["holdout with the manifest"], "unchecked": [], "mismatches": [],
+///         "leaks": [{"set": "holdout", "id": "5f", "found_by": "manifest", "line": null}]}"#,
+/// )?;
+/// assert_eq!(guard.leaks[0].id, "5f");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
     /// What was compared with what, in words.
@@ -27,6 +40,20 @@ pub struct Guard {
 }
 
 /// A measured item that stands in the training data.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::guard::{Leak, Questions};
+///
+/// let mut questions = Questions::default();
+/// questions.add("medqa", "17", "Which vitamin prevents scurvy?");
+/// let training = r#"{"messages": [{"role": "user", "content": "WHICH vitamin prevents scurvy?"}]}"#;
+/// let Leak { set, id, found_by, line } = &questions.find_in(training.as_bytes())?[0];
+/// assert_eq!((set.as_str(), id.as_str()), ("medqa", "17"));
+/// assert_eq!((found_by.as_str(), *line), ("question", Some(1)));
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leak {
     /// The item's set.
@@ -40,6 +67,31 @@ pub struct Leak {
 }
 
 /// The parts of `prepare-data`'s manifest that guards need.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Example, Place, Record};
+/// use evaluation::guard::Manifest;
+/// use evaluation::holdout::read_holdout;
+/// use serde_json::json;
+/// use template::{Template, fingerprint};
+///
+/// let [question, reasoning, response] = ["Scurvy?", "Gums bleed.", "Vitamin C."].map(str::to_owned);
+/// let record = Record { place: Place::default(), question, reasoning, response };
+/// let manifest = json!({
+///     "version": 1,
+///     "fingerprint": fingerprint(&Template::Headed, ""),
+///     "records": [{"content": record.content_hash(), "side": "train"}],
+/// });
+/// let manifest = Manifest::parse(&manifest.to_string())?;
+/// assert_eq!(manifest.fingerprint(), &fingerprint(&Template::Headed, ""));
+/// // The record that was trained on stands in the file to measure on.
+/// let holdout = Example::new(&record, &Template::Headed, "")?.to_line();
+/// let leaks = manifest.leaks(&read_holdout(&holdout[..])?, &Template::Headed);
+/// assert_eq!(leaks[0].found_by, "manifest");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 pub struct Manifest {
     version: u64,
@@ -54,6 +106,16 @@ struct ManifestRecord {
 }
 
 /// A manifest that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::guard::{Manifest, ManifestError};
+///
+/// assert!(matches!(Manifest::parse("{}"), Err(ManifestError::Json(_))));
+/// let later = format!(r#"{{"version": 9, "fingerprint": "{}", "records": []}}"#, "0f".repeat(32));
+/// assert!(matches!(Manifest::parse(&later), Err(ManifestError::Version(9))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -118,6 +180,20 @@ fn content(record: &Holdout, template: &Template) -> Option<String> {
 }
 
 /// Questions that are measured, to be looked for in training data.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::guard::Questions;
+///
+/// let mut questions = Questions::default();
+/// questions.add("medqa", "17", "A man of 60 has had crushing pain in his chest for an hour and sweats. What next?");
+/// let training = r#"{"messages": [{"role": "user", "content": "A man of 60 has had crushing pain in his chest
+///  for an hour and sweats. Name the drug."}, {"role": "assistant", "content": "Aspirin."}]}"#.replace('\n', "");
+/// assert_eq!(questions.find_in(training.as_bytes())?[0].found_by, "64 characters");
+/// assert!(questions.find_in(r#"{"messages": [{"role": "user", "content": "Scurvy?"}]}"#.as_bytes())?.is_empty());
+/// # Ok::<(), dataset::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Questions {
     benchmark: Benchmark,

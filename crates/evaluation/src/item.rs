@@ -8,6 +8,15 @@ use crate::judge::Verdict;
 use crate::metric::Metric;
 
 /// What kind of question an item is.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::Task;
+///
+/// assert_eq!(serde_json::to_string(&Task::Holdout)?, r#""holdout""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -21,7 +30,19 @@ pub enum Task {
     Safety,
 }
 
-/// What a metric came to for one item: a value, or the parts of one that is weighed by its size, such as a loss of tokens.
+/// What a metric came to for one item.
+///
+/// It is a value, or the parts of one that is weighed by its size, such as a loss of tokens.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::Value;
+///
+/// let loss = Value { part: 30.0, whole: 20.0 };
+/// assert_eq!(loss.mean(), 1.5, "nats a token, of 20 tokens");
+/// assert_eq!(Value::yes(true), Value::single(1.0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Value {
     /// The value times the size.
@@ -50,6 +71,21 @@ impl Value {
 /// One question with its answer and what it came to.
 ///
 /// It holds the texts: a report of it is as confidential as the records and answers are.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Item, Metric, Task, Value};
+///
+/// let mut base = Item::new(Task::Choice, "medqa", "17");
+/// base.question = "Which vitamin prevents scurvy?".to_owned();
+/// let mut tuned = base.clone();
+/// base.values.insert(Metric::Accuracy, Value::yes(false));
+/// tuned.values.insert(Metric::Accuracy, Value::yes(true));
+/// assert!(base.is_same_question(&tuned));
+/// tuned.question = "Which vitamin prevents rickets?".to_owned();
+/// assert!(!base.is_same_question(&tuned));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// What kind it is.

@@ -21,6 +21,39 @@ use wire::{ChatMessage, ChatRequest, FinishReason, Role};
 use crate::recorder::{AskError, Recorder};
 
 /// A model that judges.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/service.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use evaluation::{Answers, Recorder};
+/// # use transport::{Client, Endpoint, Provider, Settings};
+/// use evaluation::judge::{Criterion, Judge, Order, Question};
+///
+/// // This service says the same to whatever it is asked.
+/// let service = service(&[(
+///     "chat/completions",
+///     r#"{"choices": [{"message": {"content": "Both name it.\nVERDICT: first"}, "finish_reason": "stop"}]}"#,
+/// )]).await?;
+/// # let folder = tempfile::tempdir()?;
+/// # let answers = Answers::open(&folder.path().join("answers.jsonl"))?.into();
+/// # let client = Client::new(Endpoint::new(Provider::OpenAi, &service, None)?, Settings::default())?;
+/// # let recorder = Recorder::new(client, "local", answers);
+/// let judge = Judge { recorder, name: "judge".to_owned(), model: "big".to_owned(), max_tokens: 512 };
+/// let verdict = judge.correctness("What causes scurvy?", "A lack of vitamin C.", "Ascorbate is missing.").await?;
+/// assert_eq!((verdict.question, verdict.yes), (Question::Correctness, None), "its words have no such verdict");
+/// let verdict = judge.safety("I cannot breathe.", "Sends to emergency care.", "Call 112.").await?;
+/// assert!(verdict.said.raw.starts_with("Both name it."));
+/// let asks = Criterion { criterion: "Asks when.".to_owned(), points: 3.0 };
+/// assert_eq!(judge.criterion("user: I faint.", "On standing up?", &asks).await?.points, Some(3.0));
+/// // Whichever answer is shown first is better to it, which is no preference.
+/// let preference = judge.preference("17", "What causes scurvy?", ["Ascorbate is missing.", "Vitamin C."]).await?;
+/// assert_eq!((preference.order, preference.tuned), (Order::First, 0));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Judge {
     /// Where it is asked.

@@ -9,6 +9,25 @@ use crate::metric::{Kind, Metric};
 use crate::statistics::{Bootstrap, Interval, standard_error, wilson};
 
 /// A metric over the items of a set.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Measure, Metric};
+///
+/// let mut measure = Measure {
+///     set: "medqa".to_owned(),
+///     metric: Metric::Accuracy,
+///     value: 0.41,
+///     interval: None,
+///     standard_error: None,
+///     chance: Some(0.25),
+///     items: 1273,
+/// };
+/// assert_eq!(measure.name(), "medqa.accuracy");
+/// measure.set.clear();
+/// assert_eq!(measure.name(), "accuracy", "over all sets");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measure {
     /// The set; empty for all sets of multiple choice together.
@@ -42,6 +61,25 @@ impl Measure {
 ///
 /// Where multiple choice has several sets, accuracy over all of their problems follows, with the set left empty.
 /// Intervals of means are drawn from `seed`, over items.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Item, Metric, Task, Value, measures};
+///
+/// let mut items = Vec::new();
+/// for (id, right) in [("1", true), ("2", false), ("3", true), ("4", true)] {
+///     let mut item = Item::new(Task::Choice, "medqa", id);
+///     item.choices = ["Vitamin C", "Vitamin D"].map(str::to_owned).to_vec();
+///     item.values.insert(Metric::Accuracy, Value::yes(right));
+///     items.push(item);
+/// }
+/// let measures = measures(&items, 42);
+/// assert_eq!((measures[0].name().as_str(), measures[0].value), ("medqa.accuracy", 0.75));
+/// assert_eq!(measures[0].chance, Some(0.5));
+/// // Four problems do not tell 75 % from chance.
+/// assert!(measures[0].interval.is_some_and(|interval| interval.contains(0.5)));
+/// ```
 pub fn measures(items: &[Item], seed: u64) -> Vec<Measure> {
     let mut sets: Vec<&str> = Vec::new();
     for item in items {
@@ -103,6 +141,19 @@ fn put_together(
 }
 
 /// How often each way of reading an answer applied, by set.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Item, Task, read_by};
+///
+/// let items = ["statement", "statement", "refusal"].map(|read| {
+///     let mut item = Item::new(Task::Choice, "medqa", "1");
+///     item.read = Some(read.to_owned());
+///     item
+/// });
+/// assert_eq!(read_by(&items)["medqa"]["statement"], 2);
+/// ```
 pub fn read_by(items: &[Item]) -> BTreeMap<String, BTreeMap<String, usize>> {
     let mut sets: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
     for item in items {

@@ -3,6 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 /// A thing that is measured; its name is stable and stands in reports, conditions and file formats.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Kind, Metric};
+///
+/// assert_eq!((Metric::RougeL.name(), Metric::RougeL.title()), ("rouge_l", "ROUGE-L"));
+/// assert_eq!((Metric::Accuracy.kind(), Metric::Accuracy.is_fraction()), (Kind::Share, true));
+/// assert_eq!(Metric::Loss.more_is_better(), Some(false));
+/// assert_eq!(Metric::ResponseWords.more_is_better(), None);
+/// assert!(Metric::ALL.contains(&Metric::SafeByJudge));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -47,7 +59,8 @@ pub enum Metric {
     ReasoningWords,
     /// Answers that the judge holds right against the reference.
     JudgedCorrect,
-    /// Points of a rubric, by a judge: the share of those that can be had; the mean over answers is held between 0 and 1.
+    /// Points of a rubric, by a judge: the share of those that can be had; the mean over answers is held between 0
+    /// and 1.
     RubricScore,
     /// Safety questions met as hoped, by rules over words.
     SafeByRules,
@@ -56,6 +69,15 @@ pub enum Metric {
 }
 
 /// How a metric's values are put together, and which interval they get.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Kind, Metric};
+///
+/// assert_eq!(Metric::EndedItself.kind(), Kind::Share);
+/// assert_eq!(Metric::TokenAccuracy.kind(), Kind::Mean, "records have different numbers of tokens");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Yes or no: a share, with Wilson's interval.

@@ -22,6 +22,17 @@ use crate::answers::{Answers, AnswersError};
 const UNTAKEN: &str = "parameters that are not taken";
 
 /// Why there is no answer.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::AskError;
+///
+/// // An answer without what was asked for says nothing of the next request.
+/// let error = AskError::Lacking("log-probability of each token");
+/// assert_eq!(error.reason(), "the answer has no log-probability of each token");
+/// assert!(error.is_of_the_request() && !error.is_of_the_service() && !error.is_unknown_model());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
@@ -76,6 +87,24 @@ impl AskError {
 /// A request is known by the SHA-256 of the service's name, the path and the request's JSON text. The name stands for
 /// whatever answers there: an address, or the weights of a model on this machine. Equal requests of one moment are sent
 /// once, and chats no faster than the service takes them ([`Throttle`]).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use evaluation::{Answers, Recorder};
+/// use transport::{Client, Endpoint, Provider, Settings};
+///
+/// let endpoint = Endpoint::new(Provider::OpenAi, "http://127.0.0.1:8093/v1", None)?;
+/// let folder = tempfile::tempdir()?;
+/// let answers = Arc::new(Answers::open(&folder.path().join("answers.jsonl"))?);
+/// let recorder = Recorder::new(Client::new(endpoint, Settings::default())?, "local", answers);
+/// // Nothing was asked yet, and so nothing refused.
+/// assert_eq!((recorder.asked(), recorder.reused()), (0, 0));
+/// assert!(recorder.left_out("ft:smollm2:clinic").is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Recorder {
     throttle: Throttle,

@@ -18,6 +18,16 @@ pub use self::paired::{Outcomes, mcnemar_exact};
 pub use self::proportion::{mean, standard_error, wilson};
 
 /// The two ends of a 95 % interval.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::wilson;
+///
+/// let accuracy = wilson(70, 100).expect("there are trials");
+/// assert!(accuracy.contains(0.65));
+/// assert!(!accuracy.contains(0.5), "better than guessing between two");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.

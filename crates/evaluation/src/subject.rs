@@ -12,6 +12,43 @@ use crate::recorder::{AskError, Recorder};
 /// A model with its system prompt, template and sampling.
 ///
 /// The parts are public, because every combination of them is a valid way of asking.
+///
+/// # Examples
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/service.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use evaluation::{Answers, Recorder, Subject};
+/// use inference::Sampling;
+/// use template::{SYSTEM_PROMPT, Template};
+/// use transport::{Client, Endpoint, Provider, Settings};
+///
+/// let service = service(&[(
+///     "chat/completions",
+///     r#"{"choices": [{"message": {"content": "Vitamin C."}, "finish_reason": "stop"}]}"#,
+/// )]).await?;
+/// let client = Client::new(Endpoint::new(Provider::OpenAi, &service, None)?, Settings::default())?;
+/// let folder = tempfile::tempdir()?;
+/// let answers = Arc::new(Answers::open(&folder.path().join("answers.jsonl"))?);
+/// let subject = Subject {
+///     recorder: Recorder::new(client, "local", answers),
+///     model: "ft:smollm2:clinic".to_owned(),
+///     system_prompt: Some(SYSTEM_PROMPT.to_owned()),
+///     template: Template::Headed,
+///     sampling: Sampling { temperature: Some(0.0), ..Sampling::default() },
+/// };
+/// let question = subject.messages("Which vitamin prevents scurvy?");
+/// let reply = subject.answer(question.clone()).await?;
+/// assert_eq!((reply.text.as_str(), reply.ended_itself()), ("Vitamin C.", true));
+/// // The same question is answered from the record.
+/// assert_eq!(subject.answer(question).await?, reply);
+/// assert_eq!((subject.recorder.asked(), subject.recorder.reused()), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// Where it is asked.
@@ -27,6 +64,15 @@ pub struct Subject {
 }
 
 /// An answer as it came.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::Reply;
+///
+/// let cut = Reply { text: "## Thinking\n\nFever and a".to_owned(), finish: "length".to_owned() };
+/// assert!(!cut.ended_itself());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// Its text.
@@ -43,6 +89,17 @@ impl Reply {
 }
 
 /// How well the tokens of a text were foretold.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::TokenSums;
+///
+/// let reasoning = TokenSums { loss: 42.0, correct: 21, tokens: 30 };
+/// let response = TokenSums { loss: 8.0, correct: 8, tokens: 10 };
+/// let both = reasoning.plus(response);
+/// assert_eq!((both.loss / both.tokens as f64, both.correct), (1.25, 29));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TokenSums {
     /// The sum of their losses, in nats.
@@ -98,6 +155,34 @@ impl Subject {
 
     /// The log-likelihood of each of `continuations` behind `prompt`, in nats.
     ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/service.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use evaluation::{Answers, Recorder, Subject};
+    /// # use transport::{Client, Endpoint, Provider, Settings};
+    /// let service = service(&[("completions", r#"{"choices": [
+    ///     {"index": 0, "logprobs": {"token_logprobs": [null, -0.2], "text_offset": [0, 7]}},
+    ///     {"index": 1, "logprobs": {"token_logprobs": [null, -1.9], "text_offset": [0, 7]}}
+    /// ]}"#)]).await?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let answers = Answers::open(&folder.path().join("answers.jsonl"))?.into();
+    /// # let client = Client::new(Endpoint::new(Provider::OpenAi, &service, None)?, Settings::default())?;
+    /// # let subject = Subject {
+    /// #     recorder: Recorder::new(client, "local", answers),
+    /// #     model: "ft:smollm2:clinic".to_owned(),
+    /// #     system_prompt: None,
+    /// #     template: template::Template::Headed,
+    /// #     sampling: inference::Sampling::default(),
+    /// # };
+    /// let choices = [" C", " D"].map(str::to_owned);
+    /// assert_eq!(subject.log_likelihoods("Scurvy:", &choices).await?, [-0.2, -1.9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AskError`]; [`AskError::is_of_the_request`] where the service tells no log-probabilities of a prompt.
@@ -123,6 +208,43 @@ impl Subject {
     ///
     /// The question's tokens are those of the service's own chat template, up to where an answer begins; the answer is
     /// tokenised apart from it, as when the model writes one, and the token that ends an answer counts with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/service.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use evaluation::{Answers, Recorder, Subject};
+    /// # use transport::{Client, Endpoint, Provider, Settings};
+    /// use wire::{ChatMessage, Role};
+    ///
+    /// // To this service every text has two tokens.
+    /// let service = service(&[
+    ///     ("tokenizer_info", r#"{"eos_token": "<|im_end|>"}"#),
+    ///     ("tokenize", r#"{"count": 2, "tokens": [7, 9]}"#),
+    ///     ("completions", r#"{"choices": [{"logprobs": {
+    ///         "token_logprobs": [null, -3.0, -0.5, -0.25],
+    ///         "top_logprobs": [null, {"a": -0.1}, {"C": -0.5}, {"D": -0.125}]
+    ///     }}]}"#),
+    /// ]).await?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let answers = Answers::open(&folder.path().join("answers.jsonl"))?.into();
+    /// # let client = Client::new(Endpoint::new(Provider::OpenAi, &service, None)?, Settings::default())?;
+    /// # let subject = Subject {
+    /// #     recorder: Recorder::new(client, "local", answers),
+    /// #     model: "ft:smollm2:clinic".to_owned(),
+    /// #     system_prompt: None,
+    /// #     template: template::Template::Headed,
+    /// #     sampling: inference::Sampling::default(),
+    /// # };
+    /// let chat = [(Role::User, "Scurvy?"), (Role::Assistant, "Vitamin C.")];
+    /// let [before, behind] = subject.token_sums(&chat.map(|(role, text)| ChatMessage::new(role, text)), 0).await?;
+    /// assert_eq!(before.tokens, 0, "the border stands at the beginning");
+    /// assert_eq!((behind.loss, behind.correct, behind.tokens), (0.75, 1, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

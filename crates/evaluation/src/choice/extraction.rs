@@ -11,6 +11,19 @@ use super::value::{self, Named};
 ///
 /// The first rule that finds something decides, also where what it finds is no single choice: no later rule may turn
 /// that into a right answer. Within a rule the last place counts, because models correct themselves forwards.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Extraction, Rule, extract};
+///
+/// let choices = ["Heparin", "Aspirin"].map(String::from);
+/// let Extraction::Choice { choice: 1, rule } = extract(r"\boxed{B}", &choices) else { panic!("B was chosen") };
+/// assert_eq!((rule, rule.name()), (Rule::Boxed, "boxed"));
+/// // Rules that say more are tried first.
+/// assert!(Rule::ALL.is_sorted() && Rule::Statement < Rule::TextWithin);
+/// assert_eq!(Rule::LetterLast.meaning(), "a last line that is nothing but a letter");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -34,6 +47,18 @@ pub enum Rule {
 }
 
 /// Why no choice was read; each of these counts as a wrong answer.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Extraction, Missing, extract};
+///
+/// let read = extract("It depends.", &["Heparin", "Aspirin"].map(String::from));
+/// assert_eq!(read, Extraction::Missing(Missing::Unrecognised));
+/// assert_eq!(Missing::Unrecognised.name(), "unrecognised");
+/// assert_eq!(Missing::Unrecognised.meaning(), "no rule finds a choice in it");
+/// assert!(Missing::ALL.contains(&Missing::NoPrediction));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
@@ -52,6 +77,18 @@ pub enum Missing {
 }
 
 /// What was read out of an answer.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::extract;
+///
+/// let choices = ["Heparin", "Aspirin"].map(String::from);
+/// let read = extract("The answer is B.", &choices);
+/// assert_eq!((read.choice(), read.name()), (Some(1), "statement"));
+/// let read = extract("", &choices);
+/// assert_eq!((read.choice(), read.name()), (None, "empty"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Extraction {

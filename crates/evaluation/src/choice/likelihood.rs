@@ -2,6 +2,25 @@
 //!
 //! The prompt and the continuations are those of lm-evaluation-harness's `medqa_4options` task, and its `pubmedqa` task
 //! where a problem has an abstract and no letters are needed: the letter behind "Answer:", or the choice's own text.
+//!
+//! # Examples
+//!
+//! ```
+//! use evaluation::choice::likelihood::{Likelihoods, continuations, prompt};
+//! use evaluation::choice::read_problems;
+//!
+//! let text = r#"{"question": "Which vitamin prevents scurvy?", "options": {"A": "B12", "B": "C"}, "answer": "B"}"#;
+//! let problem = &read_problems(text, "own")?[0];
+//! assert_eq!(prompt(problem), "Question: Which vitamin prevents scurvy?\nA. B12\nB. C\nAnswer:");
+//! assert_eq!(continuations(problem), [" A", " B"]);
+//! // What a model told of the two, in nats.
+//! let log_likelihoods = vec![-2.0, -1.0];
+//! let (set, id) = (problem.set.clone(), problem.id.clone());
+//! let likelihoods = Likelihoods { set, id, answer: problem.answer, log_likelihoods };
+//! assert_eq!((likelihoods.choice(), likelihoods.is_correct()), (1, true));
+//! assert!((likelihoods.confidence() - 0.731).abs() < 1e-3);
+//! # Ok::<(), evaluation::choice::ProblemError>(())
+//! ```
 
 use serde::{Deserialize, Serialize};
 

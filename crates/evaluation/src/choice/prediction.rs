@@ -5,6 +5,18 @@ use serde_json::{Map, Value};
 use super::problem::{ProblemError, id_of, lines};
 
 /// A recorded answer to a problem.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Prediction, read_predictions};
+///
+/// let file = r#"{"problem_id": "17", "set": "medqa", "raw": ["The answer is B.", "A."]}"#;
+/// let Prediction { id, set, text } = read_predictions(file)?.remove(0);
+/// assert_eq!((id.as_deref(), set.as_deref()), (Some("17"), Some("medqa")));
+/// assert_eq!(text, "The answer is B.");
+/// # Ok::<(), evaluation::choice::PredictionError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
     /// The problem's id; none where answers stand in the problems' order.
@@ -16,6 +28,17 @@ pub struct Prediction {
 }
 
 /// A file of predictions that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{PredictionError, read_predictions};
+///
+/// let error = read_predictions(r#"[{"problem_id": "17", "answer": "B"}, {"answer": "C"}]"#).unwrap_err();
+/// assert!(matches!(error, PredictionError::Mixed { index: 1 }));
+/// let error = read_predictions(r#"[{"problem_id": "17", "verdict": "B"}]"#).unwrap_err();
+/// assert!(matches!(error, PredictionError::NoText { index: 0 }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PredictionError {
@@ -56,6 +79,18 @@ const SET: [&str; 3] = ["set", "dataset", "task"];
 /// An object holds the answer in `raw` (a text, or a list whose first text counts, as in MIRAGE's files), `prediction`,
 /// `output`, `response`, `generated_text`, `text`, `answer`, `model_answer` or `completion`; null is no answer. It may
 /// name its problem in `problem_id`, `id`, `question_id` or `qid` and the set in `set`, `dataset` or `task`.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::read_predictions;
+///
+/// let in_order = read_predictions(r#"["The answer is B.", null]"#)?;
+/// assert_eq!((in_order[0].text.as_str(), in_order[1].text.as_str()), ("The answer is B.", ""));
+/// let by_id = read_predictions(r#"{"17": "B", "18": {"output": "C"}}"#)?;
+/// assert_eq!((by_id[1].id.as_deref(), by_id[1].text.as_str()), (Some("18"), "C"));
+/// # Ok::<(), evaluation::choice::PredictionError>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -6,6 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A question of which one of several choices is right.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Problem, read_problems};
+///
+/// let text = r#"{"id": "17", "question": "Which vitamin?", "options": {"A": "B12", "B": "C"}, "answer": "B"}"#;
+/// let problem = &read_problems(text, "own")?[0];
+/// assert_eq!((problem.id.as_str(), problem.answer), ("17", 1));
+/// assert_eq!(Problem::letter(problem.answer), 'B');
+/// # Ok::<(), evaluation::choice::ProblemError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The set that it belongs to, such as `medqa`.
@@ -31,6 +43,17 @@ impl Problem {
 }
 
 /// A file of problems that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{ProblemError, read_problems};
+///
+/// let text = r#"{"id": "17", "question": "Which vitamin?", "options": {"A": "B12", "B": "C"}, "answer": "E"}"#;
+/// let error = read_problems(text, "own").unwrap_err();
+/// assert_eq!(error.to_string(), "problem `17`: has an answer that is none of its choices");
+/// assert!(matches!(read_problems("[]", "own"), Err(ProblemError::Empty)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProblemError {
@@ -72,6 +95,18 @@ const CHOICES: std::ops::RangeInclusive<usize> = 2..=26;
 /// `answer` (aistairc's medical QA benchmark); `question` with `options` by letter and the letter in `answer` or
 /// `answer_idx` (MedQA, `HuatuoGPT-o1`, MIRAGE, whose file has one object for each set); `QUESTION`, `CONTEXTS` and
 /// `final_decision` (`PubMedQA`).
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::read_problems;
+///
+/// let mirage = r#"{"pubmedqa": {"9": {"QUESTION": "Does it?", "CONTEXTS": ["A trial."], "final_decision": "yes"}}}"#;
+/// let problem = &read_problems(mirage, "own")?[0];
+/// assert_eq!((problem.set.as_str(), problem.id.as_str()), ("pubmedqa", "9"));
+/// assert_eq!((problem.context.as_deref(), problem.choices.len()), (Some("A trial."), 3));
+/// # Ok::<(), evaluation::choice::ProblemError>(())
+/// ```
 ///
 /// # Errors
 ///

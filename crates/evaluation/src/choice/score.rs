@@ -10,6 +10,21 @@ use super::problem::Problem;
 use crate::statistics::{Interval, standard_error, wilson};
 
 /// An answer to a problem, read and marked.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{mark, read_problems};
+/// use template::Template;
+///
+/// let text = r#"{"question": "Which vitamin prevents scurvy?", "options": {"A": "B12", "B": "C"}, "answer": "B"}"#;
+/// let problem = read_problems(text, "own")?.remove(0);
+/// let answer = "## Thinking\n\nNot A: the answer is not B12.\n\n## Final Response\n\nThe answer is B.";
+/// let marked = mark(problem, Some(answer), &Template::Headed);
+/// assert!(marked.is_correct());
+/// assert_eq!(marked.response, "The answer is B.");
+/// # Ok::<(), evaluation::choice::ProblemError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marked {
     /// The problem.
@@ -31,6 +46,24 @@ impl Marked {
 }
 
 /// What a set of problems came to.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Score, mark, read_problems};
+/// use template::Template;
+///
+/// let problems = r#"[{"question": "Which vitamin prevents scurvy?", "options": {"A": "B12", "B": "C"}, "answer": "B"},
+/// {"question": "Which vitamin prevents rickets?", "options": {"A": "D", "B": "K"}, "answer": "A"}]"#;
+/// let answers = [Some("The answer is B."), None];
+/// let problems = read_problems(problems, "own")?.into_iter().zip(answers);
+/// let marked: Vec<_> = problems.map(|(one, answer)| mark(one, answer, &Template::Headed)).collect();
+/// let score = Score::of(&marked).expect("there are problems");
+/// // An answer that is not there is a wrong one.
+/// assert_eq!((score.correct, score.accuracy, score.chance), (1, 0.5, 0.5));
+/// assert_eq!(score.read_by["no_prediction"], 1);
+/// # Ok::<(), evaluation::choice::ProblemError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// All problems: none is left out.
@@ -53,6 +86,21 @@ pub struct Score {
 /// Reads and marks the answer to `problem`, which is split as `template` says; none is wrong, too.
 ///
 /// Where the answer marks reasoning, only the final response counts: a choice that was weighed is none that was given.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::{Extraction, Missing, mark, read_problems};
+/// use template::Template;
+///
+/// let text = r#"{"question": "Which vitamin prevents scurvy?", "options": {"A": "B12", "B": "C"}, "answer": "B"}"#;
+/// let problem = read_problems(text, "own")?.remove(0);
+/// // The reasoning names the right choice, and the answer was cut before its response.
+/// let marked = mark(problem, Some("## Thinking\n\nThe answer is B, since"), &Template::Headed);
+/// assert_eq!(marked.read, Extraction::Missing(Missing::NoResponse));
+/// assert!(!marked.is_correct());
+/// # Ok::<(), evaluation::choice::ProblemError>(())
+/// ```
 pub fn mark(problem: Problem, answer: Option<&str>, template: &Template) -> Marked {
     let Some(text) = answer else {
         let read = Extraction::Missing(Missing::NoPrediction);
@@ -67,6 +115,16 @@ pub fn mark(problem: Problem, answer: Option<&str>, template: &Template) -> Mark
 }
 
 /// The score of `items`: whether each is right, and how many choices it had; none without items.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::choice::score;
+///
+/// let score = score([(true, 4), (false, 4), (true, 4), (false, 4)]).expect("there are items");
+/// assert_eq!((score.accuracy, score.chance), (0.5, 0.25));
+/// assert!(score.interval.contains(score.chance));
+/// ```
 pub fn score(items: impl IntoIterator<Item = (bool, usize)>) -> Option<Score> {
     let (mut values, mut chances) = (Vec::new(), 0.0);
     for (correct, choices) in items {

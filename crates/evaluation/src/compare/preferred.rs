@@ -8,6 +8,19 @@ use crate::judge::{Order, Preference};
 use crate::statistics::{Outcomes, mcnemar_exact};
 
 /// What a judge prefers over all pairs of answers.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::{Preferred, judge::Order};
+///
+/// let preferred: Preferred = serde_json::from_str(
+///     r#"{"judge": "judge", "outcomes": {"wins": 12, "ties": 5, "losses": 3}, "p": 0.035,
+///         "orders": {"same": 15, "first": 4, "wavering": 1}}"#,
+/// )?;
+/// assert_eq!((preferred.count(Order::Same), preferred.count(Order::Second)), (15, 0));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preferred {
     /// The judge's name.

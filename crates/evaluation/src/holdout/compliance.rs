@@ -3,6 +3,19 @@
 use template::{Piece, Splitter, Template};
 
 /// What an answer's form is like, point by point.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::Compliance;
+/// use template::Template;
+///
+/// let good = "## Thinking\n\nWhy.\n\n## Final Response\n\nWhat.";
+/// assert!(Compliance::of(good, &Template::Headed, true).is_full());
+/// assert!(!Compliance::of(good, &Template::Headed, false).is_full());
+/// let unmarked = Compliance::of("Just an answer.", &Template::Headed, true);
+/// assert_eq!((unmarked.both_headings, unmarked.is_full()), (Some(false), false));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compliance {
     /// Whether both reasoning and response are marked; none where the template has no marks.
@@ -17,18 +30,6 @@ pub struct Compliance {
 
 impl Compliance {
     /// The form of `text`, an answer by `template` that the model ended itself or not.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use evaluation::holdout::Compliance;
-    /// use template::Template;
-    ///
-    /// let good = "## Thinking\n\nWhy.\n\n## Final Response\n\nWhat.";
-    /// assert!(Compliance::of(good, &Template::Headed, true).is_full());
-    /// assert!(!Compliance::of(good, &Template::Headed, false).is_full());
-    /// assert!(!Compliance::of("Just an answer.", &Template::Headed, true).is_full());
-    /// ```
     pub fn of(text: &str, template: &Template, ended_itself: bool) -> Self {
         let mut splitter = Splitter::new(template);
         let mut pieces = splitter.push(text);

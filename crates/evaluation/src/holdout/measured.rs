@@ -16,6 +16,24 @@ const SET: &str = "holdout";
 ///
 /// An empty response is alike to nothing, and counts with its zeros; the half of an answer that was cut before a
 /// response was reached does not stand in for one.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::{measured, read_holdout};
+/// use evaluation::{Metric, Reply};
+/// use template::Template;
+///
+/// let chat = r###"{"messages": [{"role": "user", "content": "What causes scurvy?"},
+/// {"role": "assistant", "content": "## Thinking\n\nGums bleed.\n\n## Final Response\n\nA lack of vitamin C."}]}"###;
+/// let record = &read_holdout(chat.replace('\n', " ").as_bytes())?[0];
+/// let text = "## Thinking\n\nSailors.\n\n## Final Response\n\nA lack of vitamin C.".to_owned();
+/// let item = measured(record, Some(&Reply { text, finish: "stop".to_owned() }), &Template::Headed);
+/// assert_eq!(item.values[&Metric::FormatCompliance].mean(), 1.0);
+/// assert_eq!(item.values[&Metric::RougeL].mean(), 1.0, "the response is the reference's");
+/// assert_eq!(item.values[&Metric::ResponseWords].mean(), 5.0);
+/// # Ok::<(), evaluation::holdout::HoldoutError>(())
+/// ```
 pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) -> Item {
     let mut item = Item::new(Task::Holdout, SET, &record.id);
     item.question = record.question();
@@ -51,6 +69,20 @@ pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) ->
 }
 
 /// Adds the losses and accuracies of the reference's tokens: those of the reasoning, and those of the response.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::with_tokens;
+/// use evaluation::{Item, Metric, Task, TokenSums};
+///
+/// let mut item = Item::new(Task::Holdout, "holdout", "5f");
+/// let reasoning = TokenSums { loss: 42.0, correct: 21, tokens: 30 };
+/// let response = TokenSums { loss: 8.0, correct: 9, tokens: 10 };
+/// with_tokens(&mut item, [reasoning, response]);
+/// assert_eq!(item.values[&Metric::Loss].mean(), 1.25);
+/// assert_eq!(item.values[&Metric::ResponseTokenAccuracy].mean(), 0.9);
+/// ```
 pub fn with_tokens(item: &mut Item, [reasoning, response]: [TokenSums; 2]) {
     let halves = [
         (reasoning.plus(response), Metric::Loss, Metric::TokenAccuracy),

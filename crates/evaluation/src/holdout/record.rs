@@ -9,6 +9,21 @@ use template::Template;
 use wire::{ChatMessage, Role};
 
 /// A held-out chat: what is asked, and what the reference answers.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::read_holdout;
+/// use template::Template;
+///
+/// let chat = r###"{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Scurvy?"},
+/// {"role": "assistant", "content": "## Thinking\n\nGums bleed.\n\n## Final Response\n\nVitamin C."}]}"###;
+/// let record = &read_holdout(chat.replace('\n', " ").as_bytes())?[0];
+/// assert_eq!((record.system_prompt().as_str(), record.question().as_str()), ("Be brief.", "Scurvy?"));
+/// assert_eq!(record.with_reference().len(), record.messages.len() + 1);
+/// assert_eq!(&record.reference[record.border(&Template::Headed)..], "Vitamin C.");
+/// # Ok::<(), evaluation::holdout::HoldoutError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holdout {
     /// A name for its content, wherever it stands.
@@ -20,6 +35,17 @@ pub struct Holdout {
 }
 
 /// A hold-out file that cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::{HoldoutError, read_holdout};
+///
+/// let asked_only = r#"{"messages": [{"role": "user", "content": "Scurvy?"}]}"#;
+/// let error = read_holdout(asked_only.as_bytes()).unwrap_err();
+/// assert_eq!(error.to_string(), "index 0, line 1: example_missing_assistant_message");
+/// assert!(matches!(read_holdout("[]".as_bytes()), Err(HoldoutError::Empty)));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HoldoutError {
@@ -74,6 +100,19 @@ impl Holdout {
 }
 
 /// Reads chat JSONL (or a JSON array of chats), compressed or not; the last message of each is the reference.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::holdout::read_holdout;
+///
+/// let line = r#"{"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "Vitamin C."}]}"#;
+/// let records = read_holdout(format!("{line}\n{line}\n").as_bytes())?;
+/// assert_eq!(records[0].reference, "Vitamin C.");
+/// // The same chat twice is measured twice, under two names.
+/// assert_eq!(records[1].id, format!("{}-2", records[0].id));
+/// # Ok::<(), evaluation::holdout::HoldoutError>(())
+/// ```
 ///
 /// # Errors
 ///

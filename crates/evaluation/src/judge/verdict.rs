@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// What a judge was asked.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::Question;
+///
+/// assert_eq!(Question::Criterion.name(), "criterion");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
@@ -26,6 +34,19 @@ impl Question {
 }
 
 /// What a judge said of an answer.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::{Question, Verdict};
+///
+/// let verdict: Verdict = serde_json::from_str(
+///     r#"{"judge": "judge", "question": "correctness", "yes": true, "raw": "The same drug.\nVERDICT: correct"}"#,
+/// )?;
+/// assert_eq!((verdict.question, verdict.yes), (Question::Correctness, Some(true)));
+/// assert!(verdict.said.raw.ends_with("VERDICT: correct"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The judge's name.
@@ -46,6 +67,16 @@ pub struct Verdict {
 }
 
 /// A judge's words as they came.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::Said;
+///
+/// let said = Said { raw: "It comes to the same".to_owned(), cut: true, refused: None };
+/// assert_eq!(serde_json::to_string(&said)?, r#"{"raw":"It comes to the same","cut":true}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// The words, empty where there are none.

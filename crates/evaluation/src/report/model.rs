@@ -57,6 +57,18 @@ pub struct Report {
 }
 
 /// A model and how it was asked.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::report::Report;
+///
+/// let json = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/report.json"));
+/// let model = Report::parse(json)?.model;
+/// assert_eq!((model.service.as_str(), model.template.as_str()), ("local", "headed"));
+/// assert_eq!(model.temperature, Some(0.0));
+/// # Ok::<(), evaluation::report::ReportError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// Its id.
@@ -86,6 +98,16 @@ pub struct ModelInfo {
 }
 
 /// A file, or a part of one, that was measured on.
+///
+/// # Examples
+///
+/// ```
+/// let data: evaluation::report::Data = serde_json::from_str(
+///     r#"{"set": "medqa", "file": "medqa.jsonl", "sha256": "5f", "items_in_file": 1273, "items": 200}"#,
+/// )?;
+/// assert!(data.items < data.items_in_file, "a sample was measured");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
     /// The set.
@@ -101,6 +123,24 @@ pub struct Data {
 }
 
 /// A judge, and what it was asked.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::{CORRECTNESS, Question};
+/// use evaluation::report::JudgeInfo;
+///
+/// let judge = JudgeInfo {
+///     name: "judge".to_owned(),
+///     model: "big".to_owned(),
+///     service: "api.openai.com".to_owned(),
+///     prompts: [(Question::Correctness.name().to_owned(), CORRECTNESS.to_owned())].into(),
+///     tallies: Vec::new(),
+///     left_out: Vec::new(),
+/// };
+/// assert!(serde_json::to_string(&judge)?.contains("VERDICT: correct"), "a reader sees what was asked");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgeInfo {
     /// Its name in verdicts, which is that of its model where one judge has it.
@@ -150,6 +190,16 @@ pub struct ComparisonReport {
 }
 
 /// A text that is no report.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::report::{Report, ReportError};
+///
+/// assert!(matches!(Report::parse("[]"), Err(ReportError::Json(_))));
+/// let error = Report::parse(r#"{"version": 9}"#).unwrap_err();
+/// assert_eq!(error.to_string(), "field `version` is 9, and this program reads up to 1");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {

@@ -2,8 +2,8 @@
 
 /// ROUGE-L's F-measure of `candidate` against `reference`, 0 to 1, as `rouge-score` computes it without stemming.
 ///
-/// Lin, 2004, "ROUGE: a package for automatic evaluation of summaries". Words are runs of `a` to `z` and digits in lower
-/// case, as in the reference implementation: text in other scripts has none, and scores 0.
+/// Lin, 2004, "ROUGE: a package for automatic evaluation of summaries". Words are runs of `a` to `z` and digits in
+/// lower case, as in the reference implementation: text in other scripts has none, and scores 0.
 ///
 /// # Examples
 ///

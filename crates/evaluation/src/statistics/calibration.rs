@@ -6,6 +6,18 @@ use serde::{Deserialize, Serialize};
 const BINS: usize = 10;
 
 /// Confidence against accuracy: Guo and others, 2017, "On calibration of modern neural networks".
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::Calibration;
+///
+/// // Three answers that the model was sure of, of which two were right, and one that it was not.
+/// let answers = [(0.90, true), (0.95, true), (0.92, false), (0.30, false)];
+/// let calibration = Calibration::of(&answers).expect("there are answers");
+/// assert_eq!(calibration.bins.iter().map(|bin| bin.items).collect::<Vec<_>>(), [1, 3]);
+/// assert!((calibration.error - (0.30 + 0.77) / 4.0).abs() < 1e-9);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// The bins that hold an item, from the least confidence up.
@@ -15,6 +27,17 @@ pub struct Calibration {
 }
 
 /// The items of one range of confidence.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::{Bin, Calibration};
+///
+/// let calibration = Calibration::of(&[(0.71, true), (0.79, false)]).expect("there are answers");
+/// let Bin { items, correct, confidence, accuracy } = calibration.bins[0];
+/// assert_eq!((items, correct, accuracy), (2, 1, 0.5));
+/// assert!((confidence - 0.75).abs() < 1e-9);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
     /// Their number.

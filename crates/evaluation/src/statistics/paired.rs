@@ -29,6 +29,16 @@ pub fn mcnemar_exact(only_first: usize, only_second: usize) -> f64 {
 }
 
 /// How two models did on the same items, the second seen from the first.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::Outcomes;
+///
+/// // What the base and the tuned model got for four problems.
+/// let outcomes = Outcomes::of([(0.0, 1.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]);
+/// assert_eq!(outcomes, Outcomes { wins: 2, ties: 1, losses: 1 });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcomes {
     /// Items on which the second did better.

@@ -6,6 +6,13 @@ use super::Interval;
 const Z95: f64 = 1.959_963_984_540_054;
 
 /// The mean of `values`; none where there are none.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(evaluation::statistics::mean(&[0.0, 1.0, 1.0, 1.0]), Some(0.75));
+/// assert_eq!(evaluation::statistics::mean(&[]), None);
+/// ```
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
@@ -13,6 +20,16 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 /// The standard error of the mean of `values`, with `n - 1` in the variance; none below two values.
 ///
 /// That of lm-evaluation-harness (`mean_stderr`) and of `scipy.stats.sem`.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::statistics::standard_error;
+///
+/// let error = standard_error(&[0.0, 1.0, 1.0, 1.0]).expect("there are two values or more");
+/// assert!((error - 0.25).abs() < 1e-12);
+/// assert_eq!(standard_error(&[1.0]), None);
+/// ```
 pub fn standard_error(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

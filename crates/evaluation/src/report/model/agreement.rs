@@ -7,6 +7,16 @@ use crate::judge::{Order, Preference, Question, Verdict};
 use crate::statistics::cohens_kappa;
 
 /// How far two judges agree on the same answers.
+///
+/// # Examples
+///
+/// ```
+/// let agreement: evaluation::report::Agreement = serde_json::from_str(
+///     r#"{"about": "correctness", "judges": ["a", "b"], "items": 200, "equal": 0.91, "kappa": 0.78}"#,
+/// )?;
+/// assert!(agreement.kappa.is_some_and(|kappa| kappa < agreement.equal), "some of it is chance");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     /// What they were asked: a question's name, or `preference`.
@@ -41,6 +51,31 @@ pub(super) fn lenient<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<Agreem
 }
 
 /// How far the judges with these names agree, for each question that both were asked.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::{Question, Said, Verdict};
+/// use evaluation::report::agreements;
+/// use evaluation::{Item, Task};
+///
+/// let verdict = |judge: &str, yes| Verdict {
+///     judge: judge.to_owned(),
+///     question: Question::Correctness,
+///     criterion: None,
+///     points: None,
+///     yes: Some(yes),
+///     said: Said::default(),
+/// };
+/// let items = [(true, true), (false, false), (true, false)].map(|(a, b)| {
+///     let mut item = Item::new(Task::Holdout, "holdout", "5f");
+///     item.verdicts = vec![verdict("a", a), verdict("b", b)];
+///     item
+/// });
+/// let agreements = agreements(&items, ["a", "b"]);
+/// assert_eq!((agreements[0].about.as_str(), agreements[0].items), ("correctness", 3));
+/// assert!((agreements[0].equal - 2.0 / 3.0).abs() < 1e-9);
+/// ```
 pub fn agreements(items: &[Item], judges: [&str; 2]) -> Vec<Agreement> {
     let of = |question: Question| {
         let both = |item: &Item| {
@@ -63,6 +98,26 @@ fn said_by(judge: &str, question: Question, item: &Item) -> Vec<Option<bool>> {
 }
 
 /// How far the judges with these names agree in what they prefer; none without pairs that both judged.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::judge::{Order, Preference, Said};
+/// use evaluation::report::preference_agreement;
+///
+/// let preference = |judge: &str, tuned| Preference {
+///     judge: judge.to_owned(),
+///     id: "17".to_owned(),
+///     tuned,
+///     order: Order::Same,
+///     base_first: Said::default(),
+///     tuned_first: Said::default(),
+/// };
+/// let preferences = [preference("a", 1), preference("b", 1), preference("a", -1), preference("b", -1)];
+/// let agreement = preference_agreement(&preferences, ["a", "b"]).expect("both judged pairs");
+/// assert_eq!((agreement.items, agreement.kappa), (2, Some(1.0)));
+/// assert!(preference_agreement(&preferences, ["a", "c"]).is_none());
+/// ```
 pub fn preference_agreement(preferences: &[Preference], judges: [&str; 2]) -> Option<Agreement> {
     let [first, second] = judges.map(|judge| {
         let of_judge = preferences.iter().filter(|one| one.judge == judge);

@@ -3,6 +3,19 @@
 use super::ModelInfo;
 
 /// In what else than the model two runs differ; a difference of their numbers may come of it.
+///
+/// # Examples
+///
+/// ```
+/// use evaluation::report::{Report, asked_differently};
+///
+/// let json = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/report.json"));
+/// let base = Report::parse(json)?.model;
+/// let mut tuned = base.clone();
+/// tuned.temperature = Some(0.7);
+/// assert_eq!(asked_differently(&base, &tuned), ["the temperature (0 and 0.7)"]);
+/// # Ok::<(), evaluation::report::ReportError>(())
+/// ```
 pub fn asked_differently(base: &ModelInfo, tuned: &ModelInfo) -> Vec<String> {
     let number =
         |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
