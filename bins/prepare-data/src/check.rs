@@ -20,6 +20,7 @@ use tokens::{Message, default_epochs};
 
 use crate::budget::price_table;
 use crate::counter::Counter;
+use crate::counts::Counts;
 use crate::input::{Input, Source};
 use crate::phi::{self, Identified, Phi};
 use crate::report::{IdentifierReport, REPORT_VERSION};
@@ -178,9 +179,9 @@ struct FileTally<'a> {
     without_user: u64,
     written: u64,
     corrected: u64,
-    messages: Vec<u64>,
-    total: Vec<u64>,
-    assistant: Vec<u64>,
+    messages: Counts,
+    total: Counts,
+    assistant: Counts,
     identified: Identified,
 }
 
@@ -200,9 +201,9 @@ impl<'a> FileTally<'a> {
             without_user: 0,
             written: 0,
             corrected: 0,
-            messages: Vec::new(),
-            total: Vec::new(),
-            assistant: Vec::new(),
+            messages: Counts::default(),
+            total: Counts::default(),
+            assistant: Counts::default(),
             identified: Identified::default(),
         }
     }
@@ -280,14 +281,15 @@ impl<'a> FileTally<'a> {
             })
             .collect();
         let tokens = self.counter.messages(&turns);
-        self.messages.push(messages.len() as u64);
-        self.total.push(tokens.total as u64);
-        self.assistant.push(tokens.assistant as u64);
+        self.messages.add(messages.len() as u64);
+        self.total.add(tokens.total as u64);
+        self.assistant.add(tokens.assistant as u64);
     }
 
     fn report(self, path: Source, seen: &crate::input::Seen, phi: Phi) -> FileReport {
         let limit = self.limit.map_or(u64::MAX, |limit| limit as u64);
         let examples = usize::try_from(self.examples).unwrap_or(usize::MAX);
+        let total = || self.total.iter();
         FileReport {
             path,
             bytes: seen.bytes,
@@ -300,14 +302,14 @@ impl<'a> FileTally<'a> {
             in_earlier_files: self.in_earlier_files,
             without_system: self.without_system,
             without_user: self.without_user,
-            over_limit: self.total.iter().filter(|&&tokens| tokens > limit).count() as u64,
-            billable_tokens: self.total.iter().map(|&tokens| tokens.min(limit)).sum(),
+            over_limit: total().filter(|(tokens, _)| *tokens > limit).map(|(_, times)| times).sum(),
+            billable_tokens: total().map(|(tokens, times)| tokens.min(limit) * times).sum(),
             default_epochs: default_epochs(examples),
             written: self.written,
             corrected: self.corrected,
-            messages: Spread::of(self.messages),
-            total_tokens: Spread::of(self.total),
-            assistant_tokens: Spread::of(self.assistant),
+            messages: Spread::of(&self.messages),
+            total_tokens: Spread::of(&self.total),
+            assistant_tokens: Spread::of(&self.assistant),
             identifiers: self.identified.report(phi),
         }
     }

@@ -4,9 +4,7 @@ use std::io::Write;
 
 use anyhow::{Context, anyhow};
 use cli::{Exit, Failure, ResultExt, Terminal};
-use dataset::{
-    ContentHash, Entry, Limits, Output, Place, Reader, Reason, Rejection, Repeats, Spool,
-};
+use dataset::{Entry, Limits, Output, Place, Reader, Reason, Rejection, Repeats, Spool};
 use indicatif::ProgressBar;
 
 use crate::against::{Against, Contamination};
@@ -15,6 +13,7 @@ use crate::counter::Counter;
 use crate::download::Origin;
 use crate::input::{Input, Source};
 use crate::judge::{Good, Judge, Judged};
+use crate::ledger::{Kept, Ledger};
 use crate::meter::Meter;
 use crate::phi::Identified;
 use crate::report::{InputReport, RecordPlace, RejectedRecord};
@@ -27,7 +26,7 @@ pub(crate) struct Gathered {
     pub(crate) inputs: Vec<InputReport>,
     pub(crate) tally: Tally,
     pub(crate) spool: Spool,
-    pub(crate) kept: Vec<Kept>,
+    pub(crate) kept: Ledger,
     pub(crate) repeats: Repeats,
     /// How many problems of benchmarks were looked for.
     pub(crate) problems: u64,
@@ -38,13 +37,8 @@ pub(crate) struct Gathered {
     pub(crate) rejects: Option<Output>,
 }
 
-/// Where an example of the spool is from, 40 bytes for each.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept {
-    pub(crate) content: ContentHash,
-    pub(crate) input: u32,
-    pub(crate) index: u64,
-}
+/// What is at fault where what is kept on disk during a run cannot be written or read.
+pub(crate) const TEMPORARY: &str = "the temporary files beside the training file";
 
 /// How many records there were of an input, and how many in a second.
 fn pace(bar: &ProgressBar, read: u64) -> String {
@@ -67,12 +61,13 @@ pub(crate) fn gather(
     let meter = Meter::new(counter, &config.template, &config.system_prompt);
     let judge = Judge { config, meter, against: &against, limit, overlong };
     let rejects = config.outputs.rejects.as_deref().filter(|_| !config.dry_run);
+    let folder = folder_of(&config.outputs.train);
     let mut gathered = Gathered {
         inputs: Vec::new(),
         tally: Tally::default(),
-        spool: Spool::new_in(folder_of(&config.outputs.train))?,
-        kept: Vec::new(),
-        repeats: Repeats::new(),
+        spool: Spool::new_in(folder)?,
+        kept: Ledger::new_in(folder),
+        repeats: Repeats::new_in(folder),
         problems: against.problems(),
         identified: Identified::default(),
         origin,
@@ -164,10 +159,10 @@ impl Gathered {
                 return self.reject(RejectedRecord { tokens, ..rejected }, config);
             }
         }
-        match self.repeats.insert(&good.likeness) {
+        match self.repeats.insert(&good.likeness).context(TEMPORARY)? {
             None => Ok(self.keep(source, &good)?),
             Some(first) => {
-                let repeat_of = Some(self.place(config, first));
+                let repeat_of = Some(self.place(config, first)?);
                 let rejected = rejected(good.place, Reason::Repeat);
                 self.reject(RejectedRecord { repeat_of, ..rejected }, config)
             }
@@ -183,19 +178,20 @@ impl Gathered {
         self.identified.record(source, good.place.index, &good.found);
         self.tally.keep(good.tokens);
         self.tally.ambiguous += u64::from(!good.splits_again);
-        self.spool.push_line(&good.example).context("the temporary file of examples")?;
-        self.kept.push(Kept {
+        self.spool.push_line(&good.example).context(TEMPORARY)?;
+        let kept = Kept {
             content: good.content,
             input: u32::try_from(self.inputs.len()).context("too many inputs")?,
             index: good.place.index,
-        });
-        Ok(())
+            tokens: good.tokens,
+        };
+        self.kept.push(&kept).context(TEMPORARY)
     }
 
     /// Where the kept record `number` stands.
-    pub(crate) fn place(&self, config: &Config, number: usize) -> RecordPlace {
-        let Kept { input, index, .. } = self.kept[number];
-        RecordPlace { source: config.inputs[input as usize].clone(), index }
+    pub(crate) fn place(&self, config: &Config, number: usize) -> anyhow::Result<RecordPlace> {
+        let Kept { input, index, .. } = self.kept.kept(number).context(TEMPORARY)?;
+        Ok(RecordPlace { source: config.inputs[input as usize].clone(), index })
     }
 
     fn reject(&mut self, rejected: RejectedRecord, config: &Config) -> Result<(), Failure> {

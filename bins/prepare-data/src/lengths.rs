@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::counts::Counts;
 use crate::spread::Spread;
-use crate::tally::{ExampleTokens, Tally};
+use crate::tally::Tally;
 
 /// Limits that models are trained with.
 const LIMITS: [u64; 8] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536];
@@ -37,24 +38,21 @@ pub struct Cut {
 impl Lengths {
     /// The lengths of all examples of `tally`; `limit` is one of the limits looked at.
     pub(crate) fn of(tally: &Tally, limit: Option<usize>) -> Self {
-        let spread = |part: fn(&ExampleTokens) -> u64| Spread::of(tally.column(part));
-        let totals = tally.column(ExampleTokens::total_u64);
-        Self {
-            question: spread(ExampleTokens::question),
-            reasoning: spread(ExampleTokens::reasoning),
-            response: spread(ExampleTokens::response),
-            cuts: cuts(&totals, limit.map(|limit| limit as u64)),
-            total: Spread::of(totals),
-        }
+        let [question, reasoning, response, total] = tally.lengths.each_ref().map(Spread::of);
+        let cuts = cuts(&tally.lengths[3], limit.map(|limit| limit as u64));
+        Self { question, reasoning, response, total, cuts }
     }
 }
 
 /// The cuts at the usual limits, up to the first that cuts nothing, and at `own`.
-fn cuts(totals: &[u64], own: Option<u64>) -> Vec<Cut> {
+fn cuts(totals: &Counts, own: Option<u64>) -> Vec<Cut> {
     let cut = |limit: u64| {
-        let beyond =
-            || totals.iter().filter_map(|total| total.checked_sub(limit)).filter(|&b| b > 0);
-        Cut { limit, examples: beyond().count() as u64, tokens: beyond().sum() }
+        let beyond = totals.iter().filter(|(total, _)| *total > limit);
+        Cut {
+            limit,
+            examples: beyond.clone().map(|(_, times)| times).sum(),
+            tokens: beyond.map(|(total, times)| (total - limit) * times).sum(),
+        }
     };
     let mut cuts: Vec<Cut> = Vec::new();
     for limit in LIMITS {
@@ -74,7 +72,7 @@ mod tests {
 
     #[test]
     fn cuts_go_up_to_the_first_limit_that_cuts_nothing() {
-        let shown: Vec<String> = cuts(&[100, 600, 1500], Some(65_536))
+        let shown: Vec<String> = cuts(&[100, 600, 1500].into_iter().collect(), Some(65_536))
             .iter()
             .map(|cut| format!("{}: {} -{}", cut.limit, cut.examples, cut.tokens))
             .collect();

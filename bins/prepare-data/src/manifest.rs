@@ -1,10 +1,10 @@
 //! What became of every record, as JSON.
 
 use dataset::Written;
-use serde::ser::SerializeSeq;
+use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::gather::Kept;
+use crate::ledger::{Kept, Ledger};
 use crate::report::Report;
 
 /// The version of the manifest's format; a reader should refuse a greater one.
@@ -52,7 +52,7 @@ struct Excerpt<'a> {
 }
 
 impl<'a> Manifest<'a> {
-    pub(crate) fn new(report: &'a Report, kept: &'a [Kept], sides: &'a [Side]) -> Self {
+    pub(crate) fn new(report: &'a Report, kept: &'a Ledger, sides: &'a [Side]) -> Self {
         let excerpt = Excerpt {
             tool: report.tool,
             inputs: &report.inputs,
@@ -81,7 +81,7 @@ impl<'a> Manifest<'a> {
 /// The kept records in input order, written without being held a second time.
 #[derive(Debug)]
 struct Records<'a> {
-    kept: &'a [Kept],
+    kept: &'a Ledger,
     sides: &'a [Side],
 }
 
@@ -96,7 +96,7 @@ impl Serialize for Records<'_> {
         }
         let mut rows = serializer.serialize_seq(Some(self.kept.len()))?;
         for (kept, &side) in self.kept.iter().zip(self.sides) {
-            let Kept { content, input, index } = *kept;
+            let Kept { content, input, index, .. } = kept.map_err(S::Error::custom)?;
             rows.serialize_element(&Row { content, side, input, index })?;
         }
         rows.end()

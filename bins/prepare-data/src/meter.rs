@@ -66,10 +66,11 @@ mod tests {
             {
                 let example = Example::new(&record, template, system)?;
                 let tokens = Meter::new(&counter, template, system).example(&record, &example)?;
-                assert_eq!(tokens.total(), counter.chat(&example)?, "{model} {template} {system}");
-                assert_eq!(tokens.question(), counter.text(&record.question) as u64);
-                assert_eq!(tokens.reasoning(), counter.text(&record.reasoning) as u64);
-                assert_eq!(tokens.response(), counter.text(&record.response) as u64);
+                let texts = [&record.question, &record.reasoning, &record.response];
+                let [question, reasoning, response] = texts.map(|text| counter.text(text));
+                let total = counter.chat(&example)?;
+                let each = ExampleTokens::new([question, reasoning, response, total]);
+                assert_eq!(tokens, each, "{model} {template} {system}");
             }
         }
         Ok(())

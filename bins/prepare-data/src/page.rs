@@ -5,9 +5,10 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
 use plot::{Bins, Captions, Histogram, Marker};
 
+use crate::counts::Counts;
 use crate::report::Report;
 use crate::spread::Spread;
-use crate::tally::{ExampleTokens, Tally};
+use crate::tally::Tally;
 
 const PAGE: &str = include_str!("page/report.html");
 
@@ -44,19 +45,13 @@ fn number(value: &Value) -> String {
     }
 }
 
-/// A part of the examples by its name, how long it is, and which figure it is.
-type Part<'a> = (&'a str, Option<Spread>, fn(&ExampleTokens) -> u64);
-
 /// The lengths of the halves and of whole examples.
 fn charts(report: &Report, tally: &Tally) -> Vec<Value> {
     let lengths = &report.lengths;
-    let parts: [Part<'_>; 4] = [
-        ("Question", lengths.question, ExampleTokens::question),
-        ("Reasoning", lengths.reasoning, ExampleTokens::reasoning),
-        ("Response", lengths.response, ExampleTokens::response),
-        ("Whole example", lengths.total, ExampleTokens::total_u64),
-    ];
-    let chart = |(name, spread, part): Part<'_>| {
+    let names = ["Question", "Reasoning", "Response", "Whole example"];
+    let spreads = [lengths.question, lengths.reasoning, lengths.response, lengths.total];
+    let parts = names.into_iter().zip(spreads).zip(&tally.lengths);
+    let chart = |((name, spread), counts): ((&str, Option<Spread>), &Counts)| {
         let whole = name == "Whole example";
         let limit = report.overlong.limit.filter(|_| whole);
         let limit = limit.map(|limit| Marker { at: limit as f64, label: "limit" });
@@ -67,8 +62,8 @@ fn charts(report: &Report, tally: &Tally) -> Vec<Value> {
             spread.map_or_else(|| "No examples.".to_owned(), |spread| spread.to_string());
         let captions =
             Captions { title: &title, description: &description, x: "tokens", y: "examples" };
-        let bins = Bins::of(&tally.column(part));
+        let bins = Bins::of_counted(counts.iter());
         Value::from_safe_string(Histogram { captions, bins, markers: &markers }.svg())
     };
-    parts.into_iter().map(chart).collect()
+    parts.map(chart).collect()
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::counts::Counts;
+
 /// The usual figures of a list of counts; quantiles lie between neighbours as `NumPy` places them by default.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
@@ -31,31 +33,41 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of `counts`; none of none.
-    pub(crate) fn of(mut counts: Vec<u64>) -> Option<Self> {
-        counts.sort_unstable();
-        let (&min, &max) = (counts.first()?, counts.last()?);
-        let sum: u64 = counts.iter().sum();
+    pub(crate) fn of(counts: &Counts) -> Option<Self> {
+        let (min, _) = counts.iter().next()?;
+        let (max, _) = counts.iter().last()?;
         Some(Self {
             min,
-            q10: quantile(&counts, 10),
-            q25: quantile(&counts, 25),
-            median: quantile(&counts, 50),
-            mean: sum as f64 / counts.len() as f64,
-            q75: quantile(&counts, 75),
-            q90: quantile(&counts, 90),
-            q95: quantile(&counts, 95),
-            q99: quantile(&counts, 99),
+            q10: quantile(counts, 10),
+            q25: quantile(counts, 25),
+            median: quantile(counts, 50),
+            mean: counts.sum() as f64 / counts.len() as f64,
+            q75: quantile(counts, 75),
+            q90: quantile(counts, 90),
+            q95: quantile(counts, 95),
+            q99: quantile(counts, 99),
             max,
         })
     }
 }
 
-/// The quantile at `hundredths` hundredths of sorted `counts`, of which there is at least one.
-fn quantile(counts: &[u64], hundredths: usize) -> f64 {
-    let position = (counts.len() - 1) * hundredths;
-    let low = counts[position / 100] as f64;
-    let high = counts[(position / 100 + 1).min(counts.len() - 1)] as f64;
+/// The quantile at `hundredths` hundredths of `counts`, of which there is at least one.
+fn quantile(counts: &Counts, hundredths: u64) -> f64 {
+    let last = counts.len() - 1;
+    let position = last * hundredths;
+    let low = at(counts, position / 100) as f64;
+    let high = at(counts, (position / 100 + 1).min(last)) as f64;
     low + (high - low) * (position % 100) as f64 / 100.0
+}
+
+/// The number that has `before` numbers before it.
+fn at(counts: &Counts, before: u64) -> u64 {
+    let mut seen = 0;
+    let found = counts.iter().find(|(_, times)| {
+        seen += times;
+        before < seen
+    });
+    found.map_or(0, |(number, _)| number)
 }
 
 impl fmt::Display for Spread {
@@ -74,15 +86,31 @@ mod tests {
 
     #[test]
     fn the_cookbooks_toy_file_spreads_as_its_notebook_printed() {
-        let spread = Spread::of(vec![45, 111, 26, 28, 8032]).unwrap();
+        let spread = |counts: &[u64]| Spread::of(&counts.iter().copied().collect());
+        let toys = spread(&[45, 111, 26, 28, 8032]).unwrap();
         assert_eq!(
-            spread.to_string(),
+            toys.to_string(),
             "min 26, 10 % 26.8, median 45.0, mean 1648.4, 90 % 4863.6, max 8032"
         );
         assert_eq!(
-            Spread::of(vec![7]).unwrap().to_string(),
+            spread(&[7]).unwrap().to_string(),
             "min 7, 10 % 7.0, median 7.0, mean 7.0, 90 % 7.0, max 7"
         );
-        assert_eq!(Spread::of(Vec::new()), None);
+        assert_eq!(spread(&[]), None);
+    }
+    #[test]
+    fn quantiles_lie_between_neighbours_also_where_numbers_come_often() {
+        let numbers: Vec<u64> = (0..501_u64).map(|number| number * number % 37 * 10).collect();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        let counts: Counts = numbers.into_iter().collect();
+        assert_eq!((counts.len(), counts.sum()), (501, sorted.iter().sum()));
+        for hundredths in [0, 10, 25, 50, 75, 90, 95, 99, 100] {
+            // Of 501 numbers each hundredth is 5 places.
+            let place = usize::try_from(hundredths * 5).unwrap();
+            assert!((quantile(&counts, hundredths) - sorted[place] as f64).abs() < 1e-9);
+        }
+        let counts: Counts = [10, 10, 20].into_iter().collect();
+        assert!((quantile(&counts, 75) - 15.0).abs() < 1e-9);
     }
 }

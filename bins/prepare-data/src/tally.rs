@@ -3,46 +3,26 @@
 use std::collections::BTreeMap;
 
 use crate::against::Contamination;
+use crate::counts::Counts;
 use crate::overlong::{Excess, OverlongReport};
 use crate::report::{ContaminatedRecord, RecordPlace, RejectedRecord, SideTokens};
 
 /// How many rejected records a report lists; all are counted.
 const LISTED: usize = 1000;
 
-/// The tokens of one example: 16 bytes for each record that is kept.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ExampleTokens {
-    question: u32,
-    reasoning: u32,
-    response: u32,
-    total: u32,
-}
+/// The tokens of one example: of question, reasoning and response, and all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExampleTokens(pub(crate) [u32; 4]);
 
 impl ExampleTokens {
     /// The tokens of question, reasoning, response and of all that frames them too.
     pub(crate) fn new(counts: [usize; 4]) -> Self {
-        let [question, reasoning, response, total] = counts.map(narrow);
-        Self { question, reasoning, response, total }
-    }
-
-    pub(crate) fn question(&self) -> u64 {
-        self.question.into()
-    }
-
-    pub(crate) fn reasoning(&self) -> u64 {
-        self.reasoning.into()
-    }
-
-    pub(crate) fn response(&self) -> u64 {
-        self.response.into()
-    }
-
-    pub(crate) fn total_u64(&self) -> u64 {
-        self.total.into()
+        // A record's size limit keeps its tokens far below the greatest `u32`.
+        Self(counts.map(|count| u32::try_from(count).unwrap_or(u32::MAX)))
     }
 
     pub(crate) fn total(&self) -> usize {
-        self.total as usize
+        self.0[3] as usize
     }
 }
 
@@ -60,15 +40,15 @@ pub(crate) struct Tally {
     pub(crate) contaminations: Vec<ContaminatedRecord>,
     /// Records that are too long, kept or not.
     pub(crate) overlong: OverlongReport,
-    tokens: Vec<ExampleTokens>,
-    /// The tokens of records that are left out because they are too long.
-    left_out: Vec<ExampleTokens>,
+    /// The tokens of all examples, also of those that are left out because they are too long: of questions, reasoning,
+    /// responses and all of them.
+    pub(crate) lengths: [Counts; 4],
 }
 
 impl Tally {
     pub(crate) fn keep(&mut self, tokens: ExampleTokens) {
         self.read += 1;
-        self.tokens.push(tokens);
+        self.measure(tokens);
     }
 
     /// Counts a record that is too long; its `tokens` where it is left out.
@@ -79,12 +59,15 @@ impl Tally {
         left_out: Option<ExampleTokens>,
     ) {
         self.overlong.add(record, excess, LISTED);
-        self.left_out.extend(left_out);
+        if let Some(tokens) = left_out {
+            self.measure(tokens);
+        }
     }
 
-    /// One figure of every example, also of those that are left out because they are too long.
-    pub(crate) fn column(&self, part: impl Fn(&ExampleTokens) -> u64) -> Vec<u64> {
-        self.tokens.iter().chain(&self.left_out).map(part).collect()
+    fn measure(&mut self, tokens: ExampleTokens) {
+        for (counts, tokens) in self.lengths.iter_mut().zip(tokens.0) {
+            counts.add(tokens.into());
+        }
     }
 
     pub(crate) fn contaminate(&mut self, record: RecordPlace, contamination: &Contamination) {
@@ -103,26 +86,19 @@ impl Tally {
             self.listed.push(rejected);
         }
     }
-
-    /// The sums over the examples at `indices`; beyond `limit` tokens an example is cut by the service.
-    pub(crate) fn side(&self, indices: &[usize], limit: Option<usize>) -> SideTokens {
-        let mut side = SideTokens::default();
-        for tokens in indices.iter().map(|&index| self.tokens[index]) {
-            let total = u64::from(tokens.total);
-            let billable = limit.map_or(total, |limit| total.min(limit as u64));
-            side.question += u64::from(tokens.question);
-            side.reasoning += u64::from(tokens.reasoning);
-            side.response += u64::from(tokens.response);
-            side.total += total;
-            side.billable += billable;
-            side.longest = side.longest.max(total);
-            side.over_limit += u64::from(billable < total);
-        }
-        side
-    }
 }
 
-/// A record's size limit keeps its tokens far below the greatest `u32`.
-fn narrow(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
+impl SideTokens {
+    /// Adds an example, of which the service reads `limit` tokens.
+    pub(crate) fn add(&mut self, tokens: ExampleTokens, limit: Option<usize>) {
+        let [question, reasoning, response, total] = tokens.0.map(u64::from);
+        let billable = limit.map_or(total, |limit| total.min(limit as u64));
+        self.question += question;
+        self.reasoning += reasoning;
+        self.response += response;
+        self.total += total;
+        self.billable += billable;
+        self.longest = self.longest.max(total);
+        self.over_limit += u64::from(billable < total);
+    }
 }

@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use cli::{Environment, Exit, Failure, Terminal};
 use dataset::{Finished, Output, Split, commit};
-use tokens::PriceTable;
 
 use crate::arguments::{Arguments, Command};
 use crate::budget;
 use crate::check::check;
 use crate::config::Config;
 use crate::counter::Counter;
-use crate::gather::{Gathered, gather};
+use crate::gather::{Gathered, TEMPORARY, gather};
 use crate::lengths::Lengths;
 use crate::manifest::{Manifest, Side};
 use crate::overlong::Overlong;
@@ -23,7 +22,7 @@ use crate::phi::{self, Phi};
 use crate::report::{
     ContaminationReport, REPORT_VERSION, RecordPlace, RepeatReport, Report, TokenReport,
 };
-use crate::sides::sides;
+use crate::sides::{each_side, side_tokens, sides};
 use crate::summary::{count, number, summary};
 use crate::tally::Tally;
 use crate::warnings;
@@ -65,7 +64,8 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         return Err(nothing_usable(gathered)?);
     }
     let (split, repeats) = sides(config, &mut gathered)?;
-    let mut report = report(config, prices, &counter, (&gathered, &split, repeats));
+    let sides = each_side(&split, gathered.kept.len());
+    let mut report = report(config, &counter, (&gathered, &sides, repeats))?;
     if config.phi == Phi::Fail && !gathered.identified.is_empty() {
         return Err(identified(config, &report, &gathered.tally, terminal)?);
     }
@@ -73,7 +73,7 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         return Err(overlong(config, &report, &gathered.tally)?);
     }
     if !config.dry_run {
-        write(config, &mut gathered, &split, &mut report)?;
+        write(config, &mut gathered, (&split, &sides), &mut report)?;
     }
     warnings::files(config, &report, prices, terminal);
     let text = if config.json { json(&report)? } else { summary(&report) };
@@ -145,20 +145,22 @@ fn reports(config: &Config, report: &Report, tally: &Tally) -> anyhow::Result<Ve
 
 fn report(
     config: &Config,
-    prices: &PriceTable,
     counter: &Counter,
-    (gathered, split, repeats): (&Gathered, &Split, RepeatReport),
-) -> Report {
-    let Gathered { inputs, tally, .. } = gathered;
+    (gathered, sides, repeats): (&Gathered, &[Side], RepeatReport),
+) -> anyhow::Result<Report> {
+    let Gathered { inputs, tally, kept, .. } = gathered;
+    let prices = &config.prices;
     let limit = config.limit(counter);
-    let [train, valid] = [&split.train, &split.valid].map(|side| tally.side(side, limit));
-    Report {
+    let [train, valid] = side_tokens(kept, sides, limit).context(TEMPORARY)?;
+    let validating = sides.iter().filter(|side| **side == Side::Valid).count();
+    let training = sides.len() - validating;
+    Ok(Report {
         version: REPORT_VERSION,
         tool: concat!("prepare-data ", env!("CARGO_PKG_VERSION")),
         inputs: inputs.clone(),
         read: tally.read,
-        train: split.train.len() as u64,
-        valid: split.valid.len() as u64,
+        train: training as u64,
+        valid: validating as u64,
         rejected: tally.rejected,
         rejected_by_reason: tally.by_reason.clone(),
         rejected_records: tally.listed.clone(),
@@ -190,21 +192,16 @@ fn report(
             valid,
         },
         lengths: Lengths::of(tally, limit),
-        asking: budget::asking(&config.base_model, prices, (split.train.len(), train)),
-        budget: budget::budget(
-            &config.base_model,
-            counter,
-            prices,
-            (split.train.len(), train.billable),
-        ),
-    }
+        asking: budget::asking(&config.base_model, prices, (training, train)),
+        budget: budget::budget(&config.base_model, counter, prices, (training, train.billable)),
+    })
 }
 
 /// Writes all files and puts them in place together; the report then says what was written.
 fn write(
     config: &Config,
     gathered: &mut Gathered,
-    split: &Split,
+    (split, sides): (&Split, &[Side]),
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let outputs = &config.outputs;
@@ -218,11 +215,7 @@ fn write(
         removals.clear();
     }
     report.removed_valid_file = removals.iter().any(|path| path.exists());
-    let mut sides = vec![Side::Train; gathered.kept.len()];
-    for &index in &split.valid {
-        sides[index] = Side::Valid;
-    }
-    let manifest = Manifest::new(report, &gathered.kept, &sides);
+    let manifest = Manifest::new(report, &gathered.kept, sides);
     files.push(json_file(&manifest, &outputs.manifest)?);
     files.extend(reports(config, report, &gathered.tally)?);
     if let Some(rejects) = gathered.rejects.take() {

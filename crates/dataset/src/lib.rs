@@ -38,6 +38,9 @@ mod json;
 mod chat;
 mod words;
 mod minhash;
+mod column;
+mod contents;
+mod search;
 mod repeats;
 mod overlap;
 mod example;
@@ -50,6 +53,7 @@ pub use crate::chat::{
     ChatReader, CheckedChat, Fault, Finding, check_chat, check_preference, content_text,
     correct_chat,
 };
+pub use crate::column::{Column, Rows};
 pub use crate::decode::Compression;
 pub use crate::error::Error;
 pub use crate::example::{Example, Message, Role};

@@ -91,8 +91,11 @@ pub struct Overlap {
 pub struct Benchmark {
     problems: usize,
     /// All runs of [`GLANCE`] bytes, so that most texts need no closer look at their characters.
-    glances: HashSet<u64, BuildHasherDefault<Mixed>>,
+    glances: Hashes,
     characters: Known,
+    /// Where the runs of words stand, so that most texts need no closer look at their words.
+    short: Short,
+    /// Runs of [`WORDS`] words that are too short to be found by their characters.
     words: WordRuns,
     /// Whole short problems, by their number of words, the longest first.
     whole: BTreeMap<Reverse<usize>, WordRuns>,
@@ -103,28 +106,107 @@ pub struct Benchmark {
 struct WordRuns {
     known: Known,
     /// All runs of half as many words, rounded up: each run holds one that starts at a multiple of this number.
-    halves: HashSet<u64, BuildHasherDefault<Mixed>>,
+    halves: Hashes,
 }
 
 impl WordRuns {
-    /// Adds every run of `size` of `words` as those of the problem `number`.
-    fn add(&mut self, words: &[u64], size: usize, number: u32) {
-        if words.len() < size {
-            return;
+    /// Adds a run of `words` as one of the problem `number`.
+    fn add(&mut self, words: &[u64], number: u32) {
+        for half in words.windows(words.len().div_ceil(2)) {
+            self.halves.insert(run_hash(half));
         }
-        self.halves.extend(words.windows(size.div_ceil(2)).map(run_hash));
-        for run in words.windows(size) {
-            self.known.entry(run_hash(run)).or_insert(number);
-        }
+        self.known.entry(run_hash(words)).or_insert(number);
     }
 
     /// The problem of the first run of `size` of `words` that is known.
     fn find(&self, words: &[u64], size: usize) -> Option<u32> {
         let mut halves = words.chunks_exact(size.div_ceil(2)).map(run_hash);
-        if self.known.is_empty() || !halves.any(|hash| self.halves.contains(&hash)) {
+        if self.known.is_empty() || !halves.any(|hash| self.halves.contains(hash)) {
             return None;
         }
         words.windows(size).find_map(|run| self.known.get(&run_hash(run)).copied())
+    }
+}
+
+/// Bytes of the runs by which short texts are looked for.
+const WINDOW: usize = 16;
+/// Where a text is shorter than this, it is not looked for by its bytes.
+const FEWEST_BYTES: usize = WINDOW + 4;
+
+/// Texts that may stand in others, by all their runs of [`WINDOW`] bytes.
+#[derive(Debug, Default)]
+struct Short {
+    windows: Hashes,
+    /// The bytes of the shortest text, if there is any.
+    least: Option<usize>,
+}
+
+impl Short {
+    fn add(&mut self, text: &[u8]) {
+        self.least = Some(self.least.map_or(text.len(), |least| least.min(text.len())));
+        for window in text.windows(WINDOW) {
+            self.windows.insert(glance(window));
+        }
+    }
+
+    /// Whether one of the texts may stand in `text`; where one does, the answer is yes.
+    fn may_stand_in(&self, text: &[u8]) -> bool {
+        match self.least {
+            None => false,
+            Some(..FEWEST_BYTES) => true,
+            // A text of `least` bytes holds a window that starts at a multiple of this step.
+            Some(least) => {
+                let mut windows = text.windows(WINDOW).step_by(least - WINDOW + 1).map(glance);
+                windows.any(|hash| self.windows.contains(hash))
+            }
+        }
+    }
+}
+
+/// A set of hashes that mostly tells what it does not hold by a single bit.
+#[derive(Debug, Default)]
+struct Hashes {
+    known: HashSet<u64, BuildHasherDefault<Mixed>>,
+    /// A bit for each value of the highest bits of a hash, which is set where such a hash is known.
+    bits: Vec<u64>,
+}
+
+/// How many bits there are at least for each hash.
+const BITS: usize = 16;
+
+impl Hashes {
+    fn insert(&mut self, hash: u64) {
+        if !self.known.insert(hash) {
+            return;
+        }
+        if self.known.len() * BITS <= self.bits.len() * 64 {
+            self.set(hash);
+            return;
+        }
+        self.bits = vec![0; (self.bits.len() * 4).max(64)];
+        for hash in std::mem::take(&mut self.known) {
+            self.set(hash);
+            self.known.insert(hash);
+        }
+    }
+
+    #[inline]
+    fn contains(&self, hash: u64) -> bool {
+        let (word, bit) = self.place(hash);
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0) && self.known.contains(&hash)
+    }
+
+    fn set(&mut self, hash: u64) {
+        let (word, bit) = self.place(hash);
+        self.bits[word] |= bit;
+    }
+
+    /// The word of a hash's bit, and the bit in it.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it is less than the number of words")]
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let word = (u128::from(hash) * self.bits.len() as u128) >> 64;
+        (word as usize, 1 << (hash & 63))
     }
 }
 
@@ -170,15 +252,24 @@ impl Benchmark {
         let number = u32::try_from(self.problems).unwrap_or(u32::MAX);
         self.problems += 1;
         let text = Words::of(problem);
-        self.glances.extend(text.as_str().as_bytes().windows(GLANCE).map(glance));
+        for window in text.as_str().as_bytes().windows(GLANCE) {
+            self.glances.insert(glance(window));
+        }
         for hash in character_runs(&text) {
             self.characters.entry(hash).or_insert(number);
         }
-        let words = word_hashes(&text);
-        self.words.add(&words, WORDS, number);
+        let (words, texts) = (word_hashes(&text), text.iter().collect::<Vec<_>>());
+        for (run, words) in texts.windows(WORDS).zip(words.windows(WORDS)) {
+            // A longer run has so many characters in common with whatever holds it.
+            if run.iter().map(|word| word.chars().count()).sum::<usize>() < CHARACTERS {
+                self.short.add(run.concat().as_bytes());
+                self.words.add(words, number);
+            }
+        }
         let (characters, count) = (text.as_str().chars().count(), words.len());
         if characters < CHARACTERS && (FEWEST_WORDS..WORDS).contains(&count) {
-            self.whole.entry(Reverse(count)).or_default().add(&words, count, number);
+            self.short.add(text.as_str().as_bytes());
+            self.whole.entry(Reverse(count)).or_default().add(&words, number);
         }
     }
 
@@ -196,10 +287,13 @@ impl Benchmark {
         let overlap = |number: u32, rule| Overlap { problem: number as usize, rule };
         let bytes = text.as_str().as_bytes();
         let mut glances = bytes.windows(GLANCE).step_by(STEP).map(glance);
-        if glances.any(|hash| self.glances.contains(&hash))
+        if glances.any(|hash| self.glances.contains(hash))
             && let Some(&number) = character_runs(text).find_map(|hash| self.characters.get(&hash))
         {
             return Some(overlap(number, Rule::Characters));
+        }
+        if !self.short.may_stand_in(bytes) {
+            return None;
         }
         let words = word_hashes(text);
         let mut whole = self.whole.iter();
@@ -210,7 +304,8 @@ impl Benchmark {
     }
 }
 
-/// The hash of [`GLANCE`] bytes, eight at a time.
+/// The hash of some bytes, eight at a time.
+#[inline]
 fn glance(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let last = rest.iter().fold(0, |last, &byte| last << 8 | u64::from(byte));
@@ -307,6 +402,59 @@ mod tests {
                 "{start}"
             );
             assert_eq!(benchmark.find(&text(63)), None, "{start}");
+        }
+    }
+
+    /// The first problem by the rules as they are told, each problem and each run of the text on its own.
+    fn plainly(problems: &[String], text: &str) -> Option<(usize, Rule)> {
+        let words =
+            |text: &str| -> Vec<String> { Words::of(text).iter().map(str::to_owned).collect() };
+        let text = words(text);
+        // What stands before a text tells whether a run in it must begin with a word.
+        let first_of = |before: &str, runs: Vec<String>| {
+            let holds = |run: &String| {
+                let whole = |problem: &String| before.to_owned() + &words(problem).concat();
+                problems.iter().position(|problem| whole(problem).contains(run))
+            };
+            runs.iter().find_map(holds)
+        };
+        let characters: Vec<char> = text.concat().chars().collect();
+        let runs = characters.windows(CHARACTERS).map(|run| run.iter().collect()).collect();
+        if let Some(problem) = first_of("", runs) {
+            return Some((problem, Rule::Characters));
+        }
+        let run = |words: &[String]| format!(" {}", words.concat());
+        if let Some(problem) = first_of(" ", text.windows(WORDS).map(run).collect()) {
+            return Some((problem, Rule::Words));
+        }
+        let whole = |size: usize| {
+            let short = |problem: &&String| words(problem).len() == size;
+            let found = |run: &[String]| {
+                let same = |problem: &String| words(problem) == *run;
+                problems.iter().position(|problem| short(&problem) && same(problem))
+            };
+            text.windows(size).find_map(found)
+        };
+        (FEWEST_WORDS..WORDS).rev().find_map(whole).map(|problem| (problem, Rule::Whole))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_found_is_what_the_rules_say(
+            problems in proptest::collection::vec("[a-c]( [a-c]| é| 發){0,20}|[ab]( [ab]| 2{5,9}){0,20}", 0..4),
+            before in "( x){0,40}",
+            (from, length) in (0usize..20, 0usize..60),
+            after in "( [a-c]){0,20}",
+        ) {
+            let part: String = problems.first().map_or("", |problem| problem.as_str())
+                .chars().skip(from / 2 * 2).take(length).collect();
+            let text = format!("{before} {part} {after}");
+            let mut benchmark = Benchmark::new();
+            for problem in &problems {
+                benchmark.add(problem);
+            }
+            let found = benchmark.find(&text).map(|overlap| (overlap.problem, overlap.rule));
+            proptest::prop_assert_eq!(found, plainly(&problems, &text));
         }
     }
 

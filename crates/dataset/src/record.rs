@@ -83,7 +83,17 @@ impl ContentHash {
         }
         let mut first = [0; 16];
         first.copy_from_slice(&hash.finalize()[..16]);
-        Self(u128::from_be_bytes(first))
+        Self::from_bytes(first)
+    }
+
+    /// The name that [`to_bytes`](Self::to_bytes) gave the bytes of.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The bytes of the name, in the order in which it prints.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
     }
 }
 

@@ -1,20 +1,20 @@
 //! Records that say the same, or nearly the same.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use twox_hash::XxHash3_128;
 
-use crate::Record;
-use crate::minhash::{BANDS, Bands, bands, jaccard};
-use crate::words::{Words, hash_words, runs, shingles};
-
-/// How many different groups a record is compared with in one band, so that boilerplate stays cheap.
-const COMPARED: usize = 8;
+use crate::contents::Contents;
+use crate::minhash::{BANDS, Bands, bands};
+use crate::search::{PASS, Search};
+use crate::words::{Words, hash_words, runs};
+use crate::{Column, Record};
 
 /// A growing list of records that knows which of them repeat each other.
 ///
-/// It holds about 200 bytes for each record, and none of the text.
+/// It holds 10 to 15 bytes of memory for each record, and none of the text; 152 bytes stand in temporary files.
 ///
 /// # Examples
 ///
@@ -32,22 +32,23 @@ const COMPARED: usize = 8;
 ///     "A sailor of 45 has bleeding gums after four months at sea. What does he lack?",
 ///     "A child of 2 has bowed legs after a winter indoors. What does it lack?",
 /// ];
-/// let mut repeats = Repeats::new();
+/// let folder = tempfile::tempdir()?;
+/// let mut repeats = Repeats::new_in(folder.path());
 /// for question in questions {
-///     assert_eq!(repeats.add(&record(question)), None);
+///     assert_eq!(repeats.add(&record(question))?, None);
 /// }
 /// // The same but for case and punctuation is no new record.
-/// assert_eq!(repeats.add(&record(&questions[0].to_uppercase())), Some(0));
-/// let groups = repeats.groups(0.5, |number| Ok::<_, std::io::Error>(questions[number].to_owned()))?;
+/// assert_eq!(repeats.add(&record(&questions[0].to_uppercase()))?, Some(0));
+/// let groups = repeats.groups(0.5, |number| Ok(questions[number].to_owned()))?;
 /// assert_eq!(groups.first, [0, 0, 2]);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Repeats {
-    /// The first record with each content, by a hash of its normalised texts.
-    contents: HashMap<u128, usize>,
-    bands: Vec<Bands>,
-    questions: Vec<u64>,
+    /// The records by their normalised texts.
+    contents: Contents,
+    bands: [Column<4>; BANDS],
+    questions: Column<8>,
 }
 
 /// Two records whose questions are nearly the same.
@@ -58,11 +59,12 @@ pub struct Repeats {
 /// use dataset::{Pair, Place, Record, Repeats};
 ///
 /// let questions = ["What is the cause of bleeding gums?", "What is the cause of bleeding gums, please?"];
-/// let mut repeats = Repeats::new();
+/// let folder = tempfile::tempdir()?;
+/// let mut repeats = Repeats::new_in(folder.path());
 /// for question in questions.map(str::to_owned) {
-///     repeats.add(&Record { place: Place::default(), question, reasoning: "R".into(), response: "S".into() });
+///     repeats.add(&Record { place: Place::default(), question, reasoning: "R".into(), response: "S".into() })?;
 /// }
-/// let groups = repeats.groups(0.5, |number| Ok::<_, std::io::Error>(questions[number].to_owned()))?;
+/// let groups = repeats.groups(0.5, |number| Ok(questions[number].to_owned()))?;
 /// // Five runs of three words, and the later question has one more.
 /// assert_eq!(groups.pairs, [Pair { first: 0, second: 1, similarity: 5.0 / 6.0 }]);
 /// # Ok::<(), std::io::Error>(())
@@ -70,9 +72,9 @@ pub struct Repeats {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
     /// The earlier one.
-    pub first: usize,
+    pub first: u32,
     /// The later one.
-    pub second: usize,
+    pub second: u32,
     /// The share of three-word runs that the questions have in common.
     pub similarity: f64,
 }
@@ -82,33 +84,42 @@ pub struct Pair {
 /// # Examples
 ///
 /// ```
-/// use dataset::{Fraction, Groups, split_groups};
+/// use dataset::{Column, Fraction, Groups, split_groups};
 ///
 /// // The fourth record resembles the first, so both go to the same side.
-/// let groups = Groups { first: vec![0, 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, 11], ..Groups::default() };
+/// let first = vec![0, 1, 2, 0, 4, 5, 6, 7, 8, 9, 10, 11];
+/// let groups = Groups { first, questions: Column::new_in(".".as_ref()), pairs: Vec::new() };
 /// let split = split_groups(&groups.first, Fraction::TENTH, 42);
 /// assert_eq!(split.train.contains(&0), split.train.contains(&3));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug)]
 pub struct Groups {
     /// For each record the first record of its group, which may be itself.
-    pub first: Vec<usize>,
-    /// For each record the hash of its normalised question.
-    pub questions: Vec<u64>,
+    pub first: Vec<u32>,
+    /// For each record the hash of its normalised question, as little-endian bytes.
+    pub questions: Column<8>,
     /// Each record that joined a group, with a record of the group that it resembles.
     pub pairs: Vec<Pair>,
 }
 
 impl Repeats {
-    /// An empty list.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty list, whose temporary files are made in `folder` once there are thousands of records.
+    pub fn new_in(folder: &Path) -> Self {
+        Self {
+            contents: Contents::new_in(folder),
+            bands: std::array::from_fn(|_| Column::new_in(folder)),
+            questions: Column::new_in(folder),
+        }
     }
 
     /// The earlier record that says the same as `record` but for case, white space and punctuation, if there is one.
     ///
     /// Otherwise `record` joins the list as the next one.
-    pub fn add(&mut self, record: &Record) -> Option<usize> {
+    ///
+    /// # Errors
+    ///
+    /// An I/O error of a temporary file, as on a full disk, or that there are 2³² records.
+    pub fn add(&mut self, record: &Record) -> io::Result<Option<usize>> {
         self.insert(&Likeness::of(&Normal::of(record)))
     }
 
@@ -124,19 +135,25 @@ impl Repeats {
     /// let likeness = std::thread::scope(|scope| {
     ///     scope.spawn(|| Likeness::of(&Normal::of(&record))).join().expect("it does not panic")
     /// });
-    /// let mut repeats = Repeats::new();
-    /// assert_eq!(repeats.insert(&likeness), None);
-    /// assert_eq!(repeats.add(&record), Some(0));
+    /// let folder = tempfile::tempdir()?;
+    /// let mut repeats = Repeats::new_in(folder.path());
+    /// assert_eq!(repeats.insert(&likeness)?, None);
+    /// assert_eq!(repeats.add(&record)?, Some(0));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn insert(&mut self, likeness: &Likeness) -> Option<usize> {
-        let next = self.bands.len();
-        let first = *self.contents.entry(likeness.content).or_insert(next);
-        if first < next {
-            return Some(first);
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn insert(&mut self, likeness: &Likeness) -> io::Result<Option<usize>> {
+        if let Some(first) = self.contents.find_or_add(likeness.content)? {
+            return Ok(Some(first));
         }
-        self.bands.push(likeness.bands);
-        self.questions.push(likeness.question);
-        None
+        for (column, band) in self.bands.iter_mut().zip(likeness.bands) {
+            column.push(band.to_le_bytes())?;
+        }
+        self.questions.push(likeness.question.to_le_bytes())?;
+        Ok(None)
     }
 
     /// Groups the records whose questions are alike to at least `threshold`, a share of three-word runs.
@@ -145,108 +162,31 @@ impl Repeats {
     ///
     /// # Errors
     ///
-    /// What `question` fails with.
-    pub fn groups<E>(
+    /// What `question` fails with, or an I/O error of a temporary file.
+    pub fn groups(
         self,
         threshold: f64,
-        mut question: impl FnMut(usize) -> Result<String, E>,
-    ) -> Result<Groups, E> {
-        let Self { bands, questions, .. } = self;
-        let mut search = Search {
-            groups: Groups { first: (0..bands.len()).collect(), questions, pairs: Vec::new() },
-            unlike: HashSet::new(),
-        };
-        // Each record's number below its band, which sort as pairs do and faster.
-        let mut order: Vec<u64> = Vec::with_capacity(bands.len());
-        for band in 0..BANDS {
-            order.clear();
-            let numbered = bands.iter().zip(0_u32..);
-            order.extend(numbered.map(|(bands, at)| u64::from(bands[band]) << 32 | u64::from(at)));
-            order.sort_unstable();
-            for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
-                search.compare(run, threshold, &mut question)?;
-            }
-        }
-        Ok(search.finish())
+        question: impl FnMut(usize) -> io::Result<String>,
+    ) -> io::Result<Groups> {
+        self.groups_in_passes(threshold, PASS, question)
     }
-}
 
-/// The record of an entry of a band.
-#[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
-fn record_of(entry: u64) -> usize {
-    entry as u32 as usize
-}
-
-struct Search {
-    groups: Groups,
-    /// Pairs that were looked at and are not alike.
-    unlike: HashSet<(usize, usize)>,
-}
-
-impl Search {
-    /// Compares each record of `run`, in their order, with the groups before it.
-    fn compare<E>(
-        &mut self,
-        run: &[u64],
+    /// As [`groups`](Self::groups), with about `pass` records of a band in memory at a time.
+    fn groups_in_passes(
+        self,
         threshold: f64,
-        question: &mut impl FnMut(usize) -> Result<String, E>,
-    ) -> Result<(), E> {
-        let Some((&first, rest)) = run.split_first() else { return Ok(()) };
-        let mut known: Vec<(usize, Option<Vec<u64>>)> = vec![(record_of(first), None)];
-        for record in rest.iter().map(|&entry| record_of(entry)) {
-            let mut own = None;
-            let mut joined = false;
-            for (other, set) in &mut known {
-                if self.root(*other) == self.root(record) {
-                    joined = true;
-                    continue;
-                }
-                if self.unlike.contains(&(*other, record)) {
-                    continue;
-                }
-                let mut load = |record| question(record).map(|text| shingles(&Words::of(&text)));
-                if set.is_none() {
-                    *set = Some(load(*other)?);
-                }
-                if own.is_none() {
-                    own = Some(load(record)?);
-                }
-                let similarity =
-                    jaccard(set.as_deref().unwrap_or(&[]), own.as_deref().unwrap_or(&[]));
-                if similarity >= threshold {
-                    self.join(Pair { first: *other, second: record, similarity });
-                    joined = true;
-                } else {
-                    self.unlike.insert((*other, record));
-                }
-            }
-            if !joined && known.len() < COMPARED {
-                known.push((record, own));
-            }
+        pass: usize,
+        question: impl FnMut(usize) -> io::Result<String>,
+    ) -> io::Result<Groups> {
+        let Self { contents, bands, questions } = self;
+        let mut search = Search::new(contents.len(), threshold, question);
+        // What exact repeats are found by is of no use any more.
+        drop(contents);
+        for band in bands {
+            search.band(&band, pass)?;
         }
-        Ok(())
-    }
-
-    fn root(&self, mut record: usize) -> usize {
-        while self.groups.first[record] != record {
-            record = self.groups.first[record];
-        }
-        record
-    }
-
-    fn join(&mut self, pair: Pair) {
-        let (a, b) = (self.root(pair.first), self.root(pair.second));
-        self.groups.first[a.max(b)] = a.min(b);
-        self.groups.pairs.push(pair);
-    }
-
-    fn finish(mut self) -> Groups {
-        for record in 0..self.groups.first.len() {
-            // Every record before this one points at its root already.
-            self.groups.first[record] = self.groups.first[self.groups.first[record]];
-        }
-        self.groups.pairs.sort_unstable_by_key(|pair| (pair.second, pair.first));
-        self.groups
+        let (first, pairs) = search.finish();
+        Ok(Groups { first, questions, pairs })
     }
 }
 
@@ -261,9 +201,11 @@ impl Search {
 /// let record = Record { place: Place::default(), question, reasoning, response };
 /// // Made once for each record, it serves the search for repeats and for problems of benchmarks.
 /// let normal = Normal::of(&record);
-/// assert_eq!(Repeats::new().insert(&Likeness::of(&normal)), None);
+/// let folder = tempfile::tempdir()?;
+/// assert_eq!(Repeats::new_in(folder.path()).insert(&Likeness::of(&normal))?, None);
 /// assert_eq!(Benchmark::new().find_in(&normal), None);
 /// assert_eq!(format!("{normal:?}"), "Normal { .. }");
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Normal(pub(crate) [Words; 3]);
 
@@ -295,10 +237,12 @@ impl fmt::Debug for Normal {
 ///     response: response.to_owned(),
 /// };
 /// let likeness = |response| Likeness::of(&Normal::of(&record(response)));
-/// let mut repeats = Repeats::new();
-/// repeats.insert(&likeness("A lack of vitamin C."));
-/// assert_eq!(repeats.insert(&likeness("a lack of vitamin-C")), Some(0));
-/// assert_eq!(repeats.insert(&likeness("A lack of fruit.")), None);
+/// let folder = tempfile::tempdir()?;
+/// let mut repeats = Repeats::new_in(folder.path());
+/// repeats.insert(&likeness("A lack of vitamin C."))?;
+/// assert_eq!(repeats.insert(&likeness("a lack of vitamin-C"))?, Some(0));
+/// assert_eq!(repeats.insert(&likeness("A lack of fruit."))?, None);
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Likeness {
@@ -328,98 +272,4 @@ fn content(texts: &[Words; 3]) -> u128 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Place;
-
-    const STEM: &str = "a 45 year old man comes to the clinic with three days of fever cough and pain on breathing in";
-
-    fn record(question: &str, response: &str) -> Record {
-        Record {
-            place: Place::default(),
-            question: question.to_owned(),
-            reasoning: "Because.".to_owned(),
-            response: response.to_owned(),
-        }
-    }
-
-    fn groups(questions: &[String]) -> Groups {
-        let mut repeats = Repeats::new();
-        for (index, question) in questions.iter().enumerate() {
-            assert_eq!(repeats.add(&record(question, &format!("answer {index}"))), None);
-        }
-        repeats.groups::<()>(0.6, |index| Ok(questions[index].clone())).unwrap()
-    }
-
-    #[test]
-    fn the_same_record_in_other_clothes_is_an_exact_repeat() {
-        let mut repeats = Repeats::new();
-        assert_eq!(repeats.add(&record("Fever of 39 °C?", "Rest.")), None);
-        assert_eq!(repeats.add(&record("fever  of 39°C", "REST")), Some(0));
-        assert_eq!(repeats.add(&record("Fever of 39 °C?", "Rest. Drink.")), None);
-        assert_eq!(repeats.add(&record("Fever of 38 °C?", "Rest.")), None);
-        assert_eq!(repeats.add(&record("Fever of 38 °C", "Rest")), Some(2));
-    }
-
-    #[test]
-    fn nearly_the_same_questions_form_a_group() {
-        let questions = [
-            STEM.to_owned(),
-            "which nerve is hurt when the wrist drops after a fracture of the shaft of the humerus"
-                .to_owned(),
-            STEM.replace("three", "four"),
-            format!("{STEM} today"),
-            STEM.to_uppercase(),
-        ];
-        let groups = groups(&questions);
-        assert_eq!(groups.first, [0, 1, 0, 0, 0]);
-        assert_eq!(groups.pairs.len(), 3);
-        assert!(groups.pairs.iter().all(|pair| pair.first < pair.second && pair.similarity >= 0.6));
-        assert_eq!(groups.questions[0], groups.questions[4]);
-    }
-
-    #[test]
-    fn planted_near_repeats_are_found_and_nothing_else() {
-        // Questions of 40 words; every tenth record repeats the one before it with two words changed.
-        let word = |number: u64| format!("w{}", crate::words::mix(number) % 3000);
-        let fresh =
-            |number: u64| -> Vec<String> { (0..40).map(|at| word(number * 100 + at)).collect() };
-        let mut questions: Vec<Vec<String>> = Vec::new();
-        for number in 0..2000_u64 {
-            let mut question = fresh(number);
-            if number % 10 == 9 {
-                question = questions.last().unwrap().clone();
-                question[7] = "changed".to_owned();
-                question[30] = "too".to_owned();
-            }
-            questions.push(question);
-        }
-        let questions: Vec<String> = questions.into_iter().map(|words| words.join(" ")).collect();
-        let groups = groups(&questions);
-        let found =
-            groups.first.iter().enumerate().filter(|(record, first)| record != *first).count();
-        let planted = groups.first.iter().enumerate();
-        let wrong = planted.filter(|&(record, &first)| {
-            first != record && (record % 10 != 9 || first != record - 1)
-        });
-        assert_eq!(wrong.count(), 0);
-        // 38 runs of three each, 6 of them changed: similarity 32 / 44 = 0.73, missed with probability 1e-5.
-        assert!(found >= 199, "{found} of 200");
-    }
-
-    #[test]
-    fn many_equal_questions_stay_cheap() {
-        let questions = vec![STEM.to_owned(); 3000];
-        let mut asked = 0;
-        let mut repeats = Repeats::new();
-        for index in 0..questions.len() {
-            repeats.add(&record(STEM, &format!("answer {index}")));
-        }
-        let groups = repeats.groups::<()>(0.6, |index| {
-            asked += 1;
-            Ok(questions[index].clone())
-        });
-        assert!(groups.unwrap().first.iter().all(|&first| first == 0));
-        assert!(asked < 2 * questions.len(), "{asked}");
-    }
-}
+mod tests;

@@ -36,9 +36,9 @@ const ALL_TRAIN: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The examples to train on.
-    pub train: Vec<usize>,
+    pub train: Vec<u32>,
     /// The examples to validate on.
-    pub valid: Vec<usize>,
+    pub valid: Vec<u32>,
 }
 
 /// Shuffles `count` examples by `seed` and takes `fraction` of them for validation.
@@ -55,8 +55,12 @@ pub struct Split {
 /// let split = split(20, Fraction::TENTH, 42);
 /// assert_eq!((split.train.len(), split.valid.len()), (15, 5));
 /// ```
+///
+/// # Panics
+///
+/// Panics where there are 2³² examples or more.
 pub fn split(count: usize, fraction: Fraction, seed: u64) -> Split {
-    let alone: Vec<usize> = (0..count).collect();
+    let alone: Vec<u32> = numbers(count).collect();
     split_groups(&alone, fraction, seed)
 }
 
@@ -74,27 +78,41 @@ pub fn split(count: usize, fraction: Fraction, seed: u64) -> Split {
 /// let split = split_groups(&[0, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], Fraction::TENTH, 42);
 /// assert_eq!(split.valid.contains(&0), split.valid.contains(&1));
 /// ```
-pub fn split_groups(groups: &[usize], fraction: Fraction, seed: u64) -> Split {
+///
+/// # Panics
+///
+/// Panics where there are 2³² examples or more.
+pub fn split_groups(groups: &[u32], fraction: Fraction, seed: u64) -> Split {
     let count = groups.len();
-    let mut order: Vec<usize> = (0..count).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut sizes = vec![0_usize; groups.iter().max().map_or(0, |last| last + 1)];
+    let mut train: Vec<u32> = numbers(count).collect();
+    train.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    // Each group's size, until its side is known.
+    let mut sides = vec![0_u32; groups.iter().max().map_or(0, |&last| last as usize + 1)];
     for &group in groups {
-        sizes[group] += 1;
+        sides[group as usize] += 1;
     }
+    let group_of = |example: u32| groups[example as usize] as usize;
     let mut room = valid_count(count, fraction);
-    let mut validates = vec![None; sizes.len()];
-    for &index in order.iter().rev() {
-        let group = groups[index];
-        if validates[group].is_none() {
-            let fits = sizes[group] <= room;
-            validates[group] = Some(fits);
-            room -= if fits { sizes[group] } else { 0 };
+    for &example in train.iter().rev() {
+        let side = &mut sides[group_of(example)];
+        if *side != TRAINS && *side != VALIDATES {
+            let count = *side as usize;
+            let fits = count <= room;
+            room -= if fits { count } else { 0 };
+            *side = if fits { VALIDATES } else { TRAINS };
         }
     }
-    let (valid, train) =
-        order.into_iter().partition(|&index| validates[groups[index]] == Some(true));
+    let valid = train.extract_if(.., |example| sides[group_of(*example)] == VALIDATES).collect();
     Split { train, valid }
+}
+
+/// A group that is for training; none is so small.
+const TRAINS: u32 = 0;
+/// A group that is for validation; none is so large, as validation never gets all examples.
+const VALIDATES: u32 = u32::MAX;
+
+fn numbers(count: usize) -> impl Iterator<Item = u32> {
+    0..u32::try_from(count).expect("there are fewer than 2³² examples")
 }
 
 /// Decides each example's side by its own key, so that more examples never move one.
@@ -115,12 +133,16 @@ pub fn split_groups(groups: &[usize], fraction: Fraction, seed: u64) -> Split {
 /// assert!(before.valid.iter().all(|index| after.valid.contains(index)));
 /// assert!(before.train.iter().all(|index| after.train.contains(index)));
 /// ```
+///
+/// # Panics
+///
+/// Panics where there are 2³² examples or more.
 pub fn split_stable(keys: &[u64], fraction: Fraction, seed: u64) -> Split {
-    let mixed = |index: usize| mix(keys[index] ^ mix(seed));
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by_cached_key(|&index| (mixed(index), index));
+    let mixed = |example: u32| mix(keys[example as usize] ^ mix(seed));
+    let mut train: Vec<u32> = numbers(keys.len()).collect();
+    train.sort_unstable_by_key(|&example| (mixed(example), example));
     let bound = fraction.of(usize::MAX) as u64;
-    let (valid, train) = order.into_iter().partition(|&index| mixed(index) < bound);
+    let valid = train.extract_if(.., |example| mixed(*example) < bound).collect();
     Split { train, valid }
 }
 
@@ -175,12 +197,13 @@ mod tests {
     #[test]
     fn a_group_stays_together_and_the_sizes_stay_near() {
         // 100 examples, of which 0 to 29 form 10 groups of three.
-        let groups: Vec<usize> = (0..100).map(|i| if i < 30 { i - i % 3 } else { i }).collect();
+        let groups: Vec<u32> = (0..100).map(|i| if i < 30 { i - i % 3 } else { i }).collect();
         for seed in 0..50 {
             let split = split_groups(&groups, Fraction::TENTH, seed);
             assert_eq!((split.train.len(), split.valid.len()), (90, 10), "{seed}");
-            let train: Vec<usize> = split.train.iter().map(|&index| groups[index]).collect();
-            assert!(split.valid.iter().all(|&index| !train.contains(&groups[index])), "{seed}");
+            let group = |&index: &u32| groups[index as usize];
+            let train: Vec<u32> = split.train.iter().map(group).collect();
+            assert!(split.valid.iter().all(|index| !train.contains(&group(index))), "{seed}");
         }
         assert_eq!(split_groups(&[0; 20], Fraction::TENTH, 1).valid.len(), 0);
     }

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::scope;
 
+use crate::column::read_at;
 use crate::output::{FileError, Finished, Output, Written, commit};
 use crate::{Example, Split};
 
-/// Examples as JSONL lines in an unnamed temporary file; 8 bytes of memory an example.
+/// Examples as JSONL lines in an unnamed temporary file; little more than 4 bytes of memory an example.
 ///
 /// # Examples
 ///
@@ -34,15 +35,44 @@ use crate::{Example, Split};
 #[derive(Debug)]
 pub struct Spool {
     file: BufWriter<File>,
-    /// Where each line ends.
-    ends: Vec<u64>,
+    places: Places,
+}
+
+/// Where each line stands.
+#[derive(Debug, Default)]
+struct Places {
+    lengths: Vec<u32>,
+    /// Where every [`GROUP`]th line starts.
+    starts: Vec<u64>,
+    /// Where the last line ends.
+    end: u64,
+}
+
+/// How many lengths may have to be added up to find a line.
+const GROUP: usize = 64;
+
+impl Places {
+    fn push(&mut self, length: u32) {
+        if self.lengths.len().is_multiple_of(GROUP) {
+            self.starts.push(self.end);
+        }
+        self.lengths.push(length);
+        self.end += u64::from(length);
+    }
+
+    /// Where the line at `index` starts, and how long it is.
+    fn of(&self, index: usize) -> (u64, u32) {
+        let group = index / GROUP;
+        let before = self.lengths[group * GROUP..index].iter().map(|&length| u64::from(length));
+        (self.starts[group] + before.sum::<u64>(), self.lengths[index])
+    }
 }
 
 /// The lines of a spool, where they are to be read again.
 #[derive(Clone, Copy)]
 struct Lines<'a> {
     file: &'a File,
-    ends: &'a [u64],
+    places: &'a Places,
 }
 
 /// How many bytes are read before they are passed on.
@@ -85,17 +115,17 @@ impl Spool {
     /// [`FileError`] when the folder does not exist or takes no file.
     pub fn new_in(folder: &Path) -> Result<Self, FileError> {
         let file = tempfile::tempfile_in(folder).map_err(|e| FileError::new(folder, e))?;
-        Ok(Self { file: BufWriter::with_capacity(256 << 10, file), ends: Vec::new() })
+        Ok(Self { file: BufWriter::with_capacity(256 << 10, file), places: Places::default() })
     }
 
     /// How many examples it holds.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.places.lengths.len()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.places.lengths.is_empty()
     }
 
     /// Adds `example` as the next line.
@@ -127,9 +157,9 @@ impl Spool {
     ///
     /// An I/O error, such as a full disk.
     pub fn push_line(&mut self, line: &[u8]) -> std::io::Result<()> {
+        let length = u32::try_from(line.len()).map_err(std::io::Error::other)?;
         self.file.write_all(line)?;
-        let end = self.ends.last().unwrap_or(&0) + line.len() as u64;
-        self.ends.push(end);
+        self.places.push(length);
         Ok(())
     }
 
@@ -175,17 +205,24 @@ impl Spool {
     /// # Errors
     ///
     /// [`FileError`] when the file cannot be written.
-    pub fn copy(&mut self, indices: &[usize], path: &Path) -> Result<Finished, FileError> {
+    pub fn copy(&mut self, indices: &[u32], path: &Path) -> Result<Finished, FileError> {
         let fail = |error| FileError::new(path, error);
         self.file.flush().map_err(fail)?;
         let mut output = Output::create(path)?;
-        let lines = Lines { file: self.file.get_ref(), ends: &self.ends };
-        // One thread reads ahead while this one hashes and writes.
-        let (sender, blocks) = sync_channel(2);
+        let lines = Lines { file: self.file.get_ref(), places: &self.places };
+        // One thread reads ahead while this one hashes and writes, and takes back the blocks that are written.
+        let (sender, blocks) = sync_channel::<std::io::Result<Block>>(2);
+        let (giver, spares) = sync_channel(4);
         scope(|scope| {
-            scope.spawn(move || lines.send(indices, &sender));
+            scope.spawn(move || lines.send(indices, &sender, &spares));
             // Consumed, so that the reader is not waited for when a block cannot be written.
-            blocks.into_iter().try_for_each(|block| output.write_all(&block?))
+            blocks.into_iter().try_for_each(|block| {
+                let block = block?;
+                output.write_all(block.filled())?;
+                // Where nobody takes it, there is enough of them.
+                let _ = giver.try_send(block);
+                Ok(())
+            })
         })
         .map_err(fail)?;
         output.finish()
@@ -198,24 +235,54 @@ impl Spool {
     /// An I/O error of the temporary file.
     pub fn example(&mut self, index: usize) -> std::io::Result<Example> {
         self.file.flush()?;
-        let mut line = Vec::new();
-        Lines { file: self.file.get_ref(), ends: &self.ends }.push(index, &mut line)?;
+        let (start, length) = self.places.of(index);
+        let mut line = vec![0; length as usize];
+        read_at(self.file.get_ref(), &mut line, start)?;
         Ok(serde_json::from_slice(&line)?)
+    }
+}
+
+/// Bytes that are read, in room that is used again without being cleared.
+#[derive(Default)]
+struct Block {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Block {
+    fn filled(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// Room for `length` bytes more, which count as filled.
+    fn extend(&mut self, length: usize) -> &mut [u8] {
+        let start = self.filled;
+        self.filled += length;
+        if self.bytes.len() < self.filled {
+            self.bytes.resize(self.filled.max(BLOCK), 0);
+        }
+        &mut self.bytes[start..self.filled]
     }
 }
 
 impl Lines<'_> {
     /// Sends the lines at `indices` in blocks until the last one, an error, or until nobody listens.
-    fn send(self, indices: &[usize], blocks: &SyncSender<std::io::Result<Vec<u8>>>) {
-        let mut block = Vec::with_capacity(BLOCK);
+    fn send(
+        self,
+        indices: &[u32],
+        blocks: &SyncSender<std::io::Result<Block>>,
+        spares: &Receiver<Block>,
+    ) {
+        let mut block = Block::default();
         for &index in indices {
-            if let Err(error) = self.push(index, &mut block) {
+            if let Err(error) = self.push(index as usize, &mut block) {
                 let _ = blocks.send(Err(error));
                 return;
             }
-            if block.len() >= BLOCK {
-                let full = std::mem::replace(&mut block, Vec::with_capacity(BLOCK));
-                if blocks.send(Ok(full)).is_err() {
+            if block.filled >= BLOCK {
+                let mut next = spares.try_recv().unwrap_or_default();
+                next.filled = 0;
+                if blocks.send(Ok(std::mem::replace(&mut block, next))).is_err() {
                     return;
                 }
             }
@@ -224,28 +291,10 @@ impl Lines<'_> {
     }
 
     /// Appends the line at `index` to `block`.
-    fn push(self, index: usize, block: &mut Vec<u8>) -> std::io::Result<()> {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        let length = usize::try_from(self.ends[index] - start).map_err(std::io::Error::other)?;
-        let before = block.len();
-        block.resize(before + length, 0);
-        read_at(self.file, &mut block[before..], start)
+    fn push(self, index: usize, block: &mut Block) -> std::io::Result<()> {
+        let (start, length) = self.places.of(index);
+        read_at(self.file, block.extend(length as usize), start)
     }
-}
-
-/// Fills `bytes` from `offset` on; what is written next still goes to the end.
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// Fills `bytes` from `offset` on; what is written next still goes to the end.
-#[cfg(not(unix))]
-fn read_at(mut file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(bytes)?;
-    file.seek(SeekFrom::End(0)).map(|_| ())
 }
 
 #[cfg(test)]
@@ -273,6 +322,21 @@ mod tests {
             format!("{name}: {text}")
         };
         files.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn every_line_is_found_again() {
+        let mut places = Places::default();
+        let lengths = (0..1000_u32).map(|number| number * number % 777);
+        let mut start = 0;
+        let expected: Vec<(u64, u32)> = lengths
+            .map(|length| {
+                places.push(length);
+                start += u64::from(length);
+                (start - u64::from(length), length)
+            })
+            .collect();
+        assert!((0..1000).map(|index| places.of(index)).eq(expected));
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Words {
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Each word with the space after it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.text.split_inclusive(' ')
+    }
 }
 
 /// What becomes of a byte: its lower-case letter or digit, a blank, or [`SIGN`].

@@ -40,8 +40,23 @@ impl Bins {
     pub fn of(values: &[u64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();
-        let max = sorted.last().copied().unwrap_or(0);
-        let bulk = sorted.get((sorted.len().saturating_sub(1)) * 99 / 100).copied().unwrap_or(0);
+        Self::of_counted(sorted.into_iter().map(|value| (value, 1)))
+    }
+
+    /// As [`of`](Self::of), for values in ascending order that each come with how often they are there.
+    pub fn of_counted(values: impl Iterator<Item = (u64, u64)> + Clone) -> Self {
+        let (mut max, mut all) = (0, 0);
+        for (value, times) in values.clone() {
+            max = value;
+            all += times;
+        }
+        let before_bulk = u64::saturating_sub(all, 1) * 99 / 100;
+        let mut seen = 0;
+        let bulk = values.clone().find(|(_, times)| {
+            seen += times;
+            before_bulk < seen
+        });
+        let bulk = bulk.map_or(0, |(value, _)| value);
         let far = (max as f64) > bulk as f64 * REACH * 2.0;
         let reach = if far { bulk as f64 * REACH } else { max as f64 };
         let width = round_up(((reach + 1.0) / INTERVALS).max(1.0));
@@ -49,14 +64,14 @@ impl Bins {
         let intervals = ((reach + 1.0) / width).ceil().clamp(1.0, 50.0) as usize;
         let mut counts = vec![0; intervals];
         let mut beyond = 0;
-        for value in sorted {
+        for (value, times) in values {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "values are not negative, and a cast of what is too large saturates"
             )]
             let interval = (value as f64 / width) as usize;
-            *counts.get_mut(interval).unwrap_or(&mut beyond) += 1;
+            *counts.get_mut(interval).unwrap_or(&mut beyond) += times;
         }
         Self { width, counts, beyond, max }
     }
@@ -88,5 +103,12 @@ mod tests {
         values.push(60_000);
         let bins = Bins::of(&values);
         assert_eq!((bins.beyond, bins.max, bins.end()), (1, 60_000, 760.0));
+    }
+
+    #[test]
+    fn values_that_come_often_are_counted_as_often() {
+        let counted = [(3, 2), (700, 95), (701, 1), (9_000, 1)];
+        let values = counted.iter().flat_map(|&(value, times)| (0..times).map(move |_| value));
+        assert_eq!(Bins::of_counted(counted.into_iter()), Bins::of(&values.collect::<Vec<_>>()));
     }
 }
