@@ -73,7 +73,7 @@ fn prepare(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         return Err(overlong(config, &report, &gathered.tally)?);
     }
     if !config.dry_run {
-        write(config, &mut gathered, (&split, &sides), &mut report)?;
+        write(config, gathered, (&split, &sides), &mut report)?;
     }
     warnings::files(config, &report, prices, terminal);
     let text = if config.json { json(&report)? } else { summary(&report) };
@@ -200,25 +200,28 @@ fn report(
 /// Writes all files and puts them in place together; the report then says what was written.
 fn write(
     config: &Config,
-    gathered: &mut Gathered,
+    gathered: Gathered,
     (split, sides): (&Split, &[Side]),
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let Gathered { mut spool, kept, tally, rejects, .. } = gathered;
     let outputs = &config.outputs;
-    let mut files = vec![gathered.spool.copy(&split.train, &outputs.train)?];
+    let mut files = vec![spool.copy(&split.train, &outputs.train)?];
     let mut removals: Vec<&Path> = vec![&outputs.valid];
     report.train_file = Some(files[0].written().clone());
     if !split.valid.is_empty() {
-        let file = gathered.spool.copy(&split.valid, &outputs.valid)?;
+        let file = spool.copy(&split.valid, &outputs.valid)?;
         report.valid_file = Some(file.written().clone());
         files.push(file);
         removals.clear();
     }
+    // Giving up so much of the disk takes time, which the files' way there takes as well.
+    drop(spool);
     report.removed_valid_file = removals.iter().any(|path| path.exists());
-    let manifest = Manifest::new(report, &gathered.kept, sides);
+    let manifest = Manifest::new(report, &kept, sides);
     files.push(json_file(&manifest, &outputs.manifest)?);
-    files.extend(reports(config, report, &gathered.tally)?);
-    if let Some(rejects) = gathered.rejects.take() {
+    files.extend(reports(config, report, &tally)?);
+    if let Some(rejects) = rejects {
         files.push(rejects.finish()?);
     }
     commit(files, &removals)?;

@@ -1,8 +1,10 @@
 //! Files that appear whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -121,7 +123,7 @@ impl Output {
         Ok(Self { path: path.to_owned(), target, file, bytes: 0, lines: 0, hash: Sha256::new() })
     }
 
-    /// Ends the writing, with the content on the disk but not yet in place.
+    /// Ends the writing. The content goes on to the disk, for which [`commit`] waits, and is not yet in place.
     ///
     /// # Errors
     ///
@@ -129,14 +131,16 @@ impl Output {
     pub fn finish(self) -> Result<Finished, FileError> {
         let fail = |error| FileError::new(&self.path, error);
         let file = self.file.into_inner().map_err(|error| fail(error.into_error()))?;
-        file.as_file().sync_all().map_err(fail)?;
+        // Waiting for the disk takes no processor, so that there may be other work meanwhile.
+        let written_file = file.as_file().try_clone().map_err(fail)?;
+        let syncing = Builder::new().spawn(move || written_file.sync_all()).map_err(fail)?;
         let written = Written {
             path: self.path.clone(),
             bytes: self.bytes,
             lines: self.lines,
             sha256: hexadecimal(&self.hash.finalize()),
         };
-        Ok(Finished { written, target: self.target, file: file.into_temp_path() })
+        Ok(Finished { written, target: self.target, file: file.into_temp_path(), syncing })
     }
 }
 
@@ -177,6 +181,7 @@ pub struct Finished {
     written: Written,
     target: PathBuf,
     file: TempPath,
+    syncing: JoinHandle<io::Result<()>>,
 }
 
 impl Finished {
@@ -184,6 +189,21 @@ impl Finished {
     pub fn written(&self) -> &Written {
         &self.written
     }
+
+    /// Waits until the content is on the disk.
+    fn synced(self) -> Result<Synced, FileError> {
+        let Self { written, target, file, syncing } = self;
+        let ended = syncing.join().unwrap_or_else(|_| Err(io::Error::other("syncing it panicked")));
+        ended.map_err(|error| FileError::new(&written.path, error))?;
+        Ok(Synced { written, target, file })
+    }
+}
+
+/// A file whose content is on the disk, and which is not yet in place.
+struct Synced {
+    written: Written,
+    target: PathBuf,
+    file: TempPath,
 }
 
 /// Puts `files` in place and removes those at `removals`: all of it, or nothing on an error.
@@ -212,13 +232,16 @@ impl Finished {
 ///
 /// [`FileError`] when a file cannot be put in place or removed; what was there before is then there again.
 pub fn commit(files: Vec<Finished>, removals: &[&Path]) -> Result<Vec<Written>, FileError> {
+    // Nothing is put in place before all of it is on the disk.
+    let files: Vec<Synced> = files.into_iter().map(Finished::synced).collect::<Result<_, _>>()?;
     let mut done = Done::default();
+    let folders: BTreeSet<PathBuf> =
+        files.iter().map(|file| folder_of(&file.target).to_owned()).collect();
     let mut written = Vec::with_capacity(files.len());
     for file in files {
         let fail = |error| FileError::new(&file.written.path, error);
         done.keep(&file.target).map_err(fail)?;
         file.file.persist(&file.target).map_err(|error| fail(error.error))?;
-        sync_folder(&file.target);
         written.push(file.written);
     }
     for path in removals {
@@ -229,6 +252,9 @@ pub fn commit(files: Vec<Finished>, removals: &[&Path]) -> Result<Vec<Written>, 
             }
             _ => {}
         }
+    }
+    for folder in &folders {
+        sync_folder(folder);
     }
     done.complete = true;
     Ok(written)
@@ -276,9 +302,9 @@ impl Drop for Done {
     }
 }
 
-/// Makes the folder's new entry last, where the operating system lets a folder be opened.
-fn sync_folder(path: &Path) {
-    if let Ok(folder) = File::open(folder_of(path)) {
+/// Makes the folder's new entries last, where the operating system lets a folder be opened.
+fn sync_folder(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
 }
