@@ -1,0 +1,75 @@
+"""Lists public items of the libraries that no example in their documentation shows.
+
+An item is shown by an example of its own, or by its name in one of its type's, module's or crate's. Only examples that
+run or compile count. Reads rustdoc's JSON, which stable toolchains give to those who ask for it by RUSTC_BOOTSTRAP; its
+format may change. Usage, from the root:
+
+    python3 tests/doc_examples.py [CRATE...]
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# A folder of its own: under RUSTC_BOOTSTRAP everything in the usual one would be built again.
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "doc-examples"
+ITEMS = {"struct", "enum", "union", "trait", "function", "type_alias", "constant", "macro"}
+NOT_RUN = re.compile(r"text|ignore|compile_fail|console|json|sh|toml")
+
+
+def examples(item):
+    """The code of all examples of an item."""
+    blocks = re.findall(r"```([^\n]*)\n(.*?)```", item["docs"] or "", re.DOTALL)
+    return "\n".join(code for tags, code in blocks if not NOT_RUN.search(tags))
+
+
+class Crate:
+    def __init__(self, name):
+        flags = "-Zunstable-options --output-format json"
+        environment = {**os.environ, "RUSTC_BOOTSTRAP": "1", "RUSTDOCFLAGS": flags, "CARGO_TARGET_DIR": str(TARGET)}
+        subprocess.run(["cargo", "doc", "--quiet", "--package", name, "--no-deps"], env=environment, check=True)
+        document = json.loads((TARGET / "doc" / f"{name.replace('-', '_')}.json").read_text())
+        self.index, self.seen, self.without = document["index"], set(), []
+        self.visit(document["root"], [], "")
+
+    def visit(self, number, path, above):
+        """Looks at an item and all within it; `above` holds the examples of what it is in."""
+        item = self.index.get(str(number))
+        if item is None or number in self.seen or item["crate_id"] != 0:
+            return
+        self.seen.add(number)
+        kind, inner = next(iter(item["inner"].items()))
+        if kind == "use":
+            if inner.get("id") is not None:
+                self.visit(inner["id"], path, above)
+            return
+        path, own = [*path, item["name"]], examples(item)
+        if kind in ITEMS and not own and not re.search(rf"\b{re.escape(item['name'])}\b", above):
+            span = item["span"]
+            self.without.append(f"{span['filename']}:{span['begin'][0]}: {kind} {'::'.join(path)}")
+        for part in self.parts(kind, inner):
+            self.visit(part, path, f"{above}\n{own}")
+
+    def parts(self, kind, inner):
+        """The items of a module or trait, and the public functions of a type."""
+        if kind in ("module", "trait"):
+            yield from inner["items"]
+        for number in inner.get("impls", []) if kind in ITEMS - {"trait", "macro", "constant", "function"} else []:
+            block = self.index.get(str(number), {}).get("inner", {}).get("impl")
+            if block is not None and block["trait"] is None:
+                yield from (part for part in block["items"] if self.index[str(part)]["visibility"] == "public")
+
+
+def main():
+    packages = json.loads(subprocess.check_output(["cargo", "metadata", "--format-version", "1", "--no-deps"]))["packages"]
+    libraries = [package["name"] for package in packages if "/crates/" in package["manifest_path"]]
+    found = [item for name in sys.argv[1:] or sorted(libraries) for item in sorted(Crate(name).without)]
+    print("\n".join(found + [f"{len(found)} public items without an example"]))
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
