@@ -2,23 +2,43 @@
 //!
 //! # Examples
 //!
+//! One answer, heard as it comes:
+//!
 //! ```
 //! use std::ops::ControlFlow;
 //! use std::path::Path;
 //!
-//! use engine::generate::{Batch, Event, Finish, Generated, Options, Request, Ticket, TokenScore};
-//! use engine::{Adapter, ChatMessage, LoadOptions, Model};
+//! use engine::generate::{Finish, Options, TokenScore};
+//! use engine::{ChatMessage, LoadOptions, Model};
 //!
 //! let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
 //! let prompt = model.prompt(&[ChatMessage::new("user", "Is it a cold?")])?;
 //! let options = Options { max_tokens: 4, temperature: 0.0, log_probabilities: Some(2), ..Options::default() };
-//! let alone = model.generate(None, &prompt, &options, &mut |_piece| ControlFlow::Continue(()))?;
-//! assert_eq!((alone.finish, alone.tokens.len()), (Finish::Length, 4));
-//! let TokenScore { log_probability, likeliest, .. } = &alone.scores[0];
-//! assert_eq!((likeliest.len(), likeliest[0].1), (2, *log_probability)); // greedy takes the likeliest
+//! let mut heard = String::new();
+//! let answer = model.generate(None, &prompt, &options, &mut |piece| {
+//!     heard += piece;
+//!     ControlFlow::Continue(()) // or `Break`, where nobody listens any more
+//! })?;
+//! assert_eq!((answer.finish, answer.tokens.len()), (Finish::Length, 4));
+//! assert_eq!(answer.text, heard);
+//! let TokenScore { log_probability, likeliest, .. } = &answer.scores[0];
+//! assert_eq!((likeliest.len(), likeliest[0].1), (2, *log_probability), "greedy takes the likeliest");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
+//! Many side by side, none of which changes another:
+//!
+//! ```
+//! # use std::ops::ControlFlow;
+//! # use std::path::Path;
+//! use engine::generate::{Batch, Event, Generated, Options, Request, Ticket};
+//! # use engine::{Adapter, ChatMessage, LoadOptions, Model};
+//!
+//! # let model = Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?;
+//! # let prompt = model.prompt(&[ChatMessage::new("user", "Is it a cold?")])?;
+//! # let options = Options { max_tokens: 4, temperature: 0.0, ..Options::default() };
 //! let mut batch = Batch::new(&model);
-//! let request = Request { adapter: None::<&Adapter>, prompt, options, answers: 2 };
+//! let request = Request { adapter: None::<&Adapter>, prompt: prompt.clone(), options: options.clone(), answers: 2 };
 //! let ticket: Ticket = batch.add(request)?;
 //! let mut ended: Vec<Generated> = Vec::new();
 //! while !batch.is_empty() {
@@ -30,8 +50,9 @@
 //!         ControlFlow::Continue(())
 //!     })?;
 //! }
-//! assert_eq!(batch.answering(), 0);
-//! assert!(ended.iter().all(|answer| answer.text == alone.text), "who is beside it changes no answer");
+//! assert_eq!((batch.answering(), ended.len()), (0, 2));
+//! let alone = model.generate(None, &prompt, &options, &mut |_| ControlFlow::Continue(()))?;
+//! assert!(ended.iter().all(|answer| answer.text == alone.text));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

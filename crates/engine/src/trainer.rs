@@ -145,6 +145,8 @@ pub struct StepReport {
 ///
 /// # Examples
 ///
+/// Each epoch has a step for each batch, and a smaller one for what is left:
+///
 /// ```
 /// use std::path::Path;
 /// use std::sync::Arc;
@@ -153,32 +155,43 @@ pub struct StepReport {
 ///
 /// let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
 /// let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
-/// let examples = vec![model.example(&chat)?; 6];
+/// let (train, valid) = (vec![model.example(&chat)?; 5], vec![model.example(&chat)?]);
 /// let options = TrainOptions { epochs: 2, batch_size: 4, ..TrainOptions::default() };
-/// let (train, valid) = (examples[1..].to_vec(), examples[..1].to_vec());
-/// let lora = LoraConfig::default();
-/// let begin = || Trainer::new(model.clone(), &lora, options.clone(), train.clone(), valid.clone());
-/// let mut trainer = begin()?;
+/// let mut trainer = Trainer::new(model, &LoraConfig::default(), options, train, valid)?;
 /// assert_eq!((trainer.steps_per_epoch(), trainer.total_steps()), (2, 4));
 /// let before = trainer.validate()?.loss;
 /// while trainer.step()?.is_some() {}
+/// assert_eq!(trainer.steps_done(), 4);
 /// assert!(trainer.validate()?.loss < before);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
-/// // The same in two processes, and in less memory, to the same bits.
+/// What one process leaves another goes on with, to the same bits:
+///
+/// ```
+/// # use std::path::Path;
+/// # use std::sync::Arc;
+/// #
+/// # use engine::{ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+/// #
+/// # let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+/// # let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+/// # let examples = vec![model.example(&chat)?; 6];
+/// # let (options, lora) = (TrainOptions::default(), LoraConfig::default());
+/// let begin = || Trainer::new(model.clone(), &lora, options.clone(), examples.clone(), examples.clone());
+/// let mut at_once = begin()?;
+/// while at_once.step()?.is_some() {}
+///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("checkpoint");
 /// let mut first = begin()?;
-/// first.limit_memory(1 << 20);
 /// first.step()?;
 /// first.checkpoint(&path)?;
-/// let mut second = Trainer::resume(&path, model.clone(), options.clone(), train.clone(), valid.clone())?;
+/// drop(first);
+/// let mut second = Trainer::resume(&path, model.clone(), options.clone(), examples.clone(), examples.clone())?;
 /// assert_eq!(second.steps_done(), 1);
 /// while second.step()?.is_some() {}
-/// assert_eq!(second.validate()?, trainer.validate()?);
-///
-/// // What was learnt, taught further.
-/// let mut further = Trainer::with_adapter(model, second.into_adapter(), options, train, valid)?;
-/// assert!(further.validate()?.loss < before);
+/// assert_eq!(second.validate()?, at_once.validate()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -218,6 +231,26 @@ impl Trainer {
     }
 
     /// Goes on training `adapter` on other examples.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use std::sync::Arc;
+    /// #
+    /// # use engine::{ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+    /// #
+    /// # let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+    /// # let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+    /// # let examples = vec![model.example(&chat)?];
+    /// # let (options, lora) = (TrainOptions::default(), LoraConfig::default());
+    /// let mut first = Trainer::new(model.clone(), &lora, options.clone(), examples.clone(), vec![])?;
+    /// let before = first.step()?.ok_or("three steps")?.loss;
+    /// while first.step()?.is_some() {}
+    /// let mut further = Trainer::with_adapter(model, first.into_adapter(), options, examples, vec![])?;
+    /// assert!(further.step()?.ok_or("three more")?.loss < before, "it begins where the first ended");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Trainer::new`].
@@ -281,6 +314,28 @@ impl Trainer {
     ///
     /// Where all that a backward needs would take more, the first blocks are computed again instead, as many as it
     /// takes; the results are the same to the bit, at up to a third more time. It holds for the steps that follow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use std::sync::Arc;
+    /// #
+    /// # use engine::{ChatMessage, LoadOptions, LoraConfig, Model, TrainOptions, Trainer};
+    /// #
+    /// # let model = Arc::new(Model::load(Path::new("../../tests/golden/tiny-llama"), &LoadOptions::default())?);
+    /// # let chat = [ChatMessage::new("user", "Is it a cold?"), ChatMessage::new("assistant", "Yes.")];
+    /// # let examples = vec![model.example(&chat)?; 6];
+    /// # let (options, lora) = (TrainOptions::default(), LoraConfig::default());
+    /// let begin = || Trainer::new(model.clone(), &lora, options.clone(), examples.clone(), vec![]);
+    /// let (mut free, mut limited) = (begin()?, begin()?);
+    /// limited.limit_memory(1 << 20);
+    /// while let (Some(one), Some(other)) = (free.step()?, limited.step()?) {
+    ///     assert_eq!((one.loss, one.gradient_norm), (other.loss, other.gradient_norm));
+    /// }
+    /// assert_eq!(limited.steps_done(), limited.total_steps());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limit_memory(&mut self, bytes: usize) {
         let sequences = self.train.sequences_at_once();
         let longest = self.train.longest(self.options.batch_size);

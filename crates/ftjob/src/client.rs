@@ -97,7 +97,7 @@ impl Default for Timing {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let tiny = tiny().await?;
 /// # let (client, file) = (&tiny.client, &tiny.file);
-/// # let recipe = Recipe { epochs: Some(50), ..Recipe::new("tiny-llama") };
+/// # let recipe = Recipe { epochs: Some(50), batch_size: Some(1), ..Recipe::new("tiny-llama") };
 /// # let key = RunKey::new(&recipe.fingerprint(&[&file.sha256]));
 /// # let spec = JobSpec::new(recipe, client.upload(file).await?);
 /// let job = client.create(&spec, &key).await?.job.id;

@@ -220,8 +220,13 @@ impl SavedModel {
     /// # Examples
     ///
     /// ```
-    /// let saved = inference::SavedModel::of_id("ft:tiny");
+    /// use inference::SavedModel;
+    /// use template::Template;
+    ///
+    /// let mut saved = SavedModel::of_id("ft:tiny").trained_with(Template::Think, "You are a careful physician.");
     /// assert!(saved.is_as_trained());
+    /// saved.template = Template::Headed;
+    /// assert!(!saved.is_as_trained(), "it never learnt those headings");
     /// ```
     pub fn is_as_trained(&self) -> bool {
         self.fingerprint == fingerprint(&self.template, &self.system_prompt)

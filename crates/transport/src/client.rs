@@ -245,6 +245,8 @@ impl Client {
 
     /// Gets the JSON at `route`.
     ///
+    /// It is asked again after failures that may pass, as [`Settings::retry`] says; an answer that is no JSON is one.
+    ///
     /// # Errors
     ///
     /// See [`Error`].
