@@ -101,7 +101,9 @@ impl Fault {
     }
 }
 
-/// A fault and the message that has it, counted from 0; none where it is the whole example's.
+/// A fault, and the message that has it.
+///
+/// Messages are counted from 0; there is none where the fault is the whole example's.
 ///
 /// # Examples
 ///
@@ -243,7 +245,9 @@ const SPECIAL: [&str; 7] = [
 ];
 
 impl CheckedChat {
-    /// A name for the chat's messages, wherever they stand: the first 16 bytes of the SHA-256 of their JSON text.
+    /// A name for the chat's messages, wherever they stand.
+    ///
+    /// It is the first 16 bytes of the SHA-256 of their JSON text; there is none where the line is no chat and no pair.
     pub fn content_hash(&self) -> Option<ContentHash> {
         let value = self.value.as_ref()?;
         match value.get("messages") {

@@ -107,7 +107,9 @@ impl Example {
         Ok(Self { messages: system.into_iter().chain(rest).collect() })
     }
 
-    /// The example as a line of a JSONL file, its end included; the same bytes as `serde_json` writes.
+    /// The example as a line of a JSONL file, its end included.
+    ///
+    /// These are the same bytes as `serde_json` writes.
     pub fn to_line(&self) -> Vec<u8> {
         let size = self.messages.iter().map(|message| message.content.len() + 40).sum::<usize>();
         let mut line = Vec::with_capacity(size + size / 16);

@@ -66,7 +66,9 @@ enum State<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader of `input`, UTF-8 with or without a byte order mark; it needs no buffer of its own.
+    /// A reader of `input`, which is UTF-8 where it is text.
+    ///
+    /// A byte order mark is passed over. The input needs no buffer of its own.
     pub fn new(input: R, limits: Limits) -> Self {
         let names = FieldNames::default();
         Self { state: State::Unread(input), limits, names, format: None }

@@ -44,7 +44,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// A name for the record's content, wherever it stands: the first 16 bytes of the SHA-256 of its three texts.
+    /// A name for the record's content, wherever it stands.
+    ///
+    /// It is the first 16 bytes of the SHA-256 of the three texts.
     pub fn content_hash(&self) -> ContentHash {
         ContentHash::of(&[&self.question, &self.reasoning, &self.response])
     }

@@ -112,9 +112,9 @@ impl Repeats {
         }
     }
 
-    /// The earlier record that says the same as `record` but for case, white space and punctuation, if there is one.
+    /// The earlier record that says the same as `record`, if there is one.
     ///
-    /// Otherwise `record` joins the list as the next one.
+    /// Case, white space and punctuation make no difference. Otherwise `record` joins the list as the next one.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl fmt::Debug for Normal {
     }
 }
 
-/// What two records that say the same have in common, and what those that say nearly the same have nearly in common.
+/// What records that say the same, or nearly the same, have in common.
 ///
 /// # Examples
 ///

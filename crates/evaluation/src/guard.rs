@@ -209,10 +209,10 @@ impl Questions {
         self.names.push((set.to_owned(), id.to_owned()));
     }
 
-    /// The questions that stand in the chats of `training`, each once, by equality or by `dataset`'s overlap rules.
+    /// The questions that stand in the chats of `training`, each once.
     ///
-    /// The rules are 64 characters, 13 words, or the whole of a short question in a row; what system messages say does
-    /// not count.
+    /// They are found by equality or by `dataset`'s overlap rules. The rules are 64 characters, 13 words, or the whole
+    /// of a short question in a row; what system messages say does not count.
     ///
     /// # Errors
     ///

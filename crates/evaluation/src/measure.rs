@@ -57,10 +57,10 @@ impl Measure {
     }
 }
 
-/// Everything that `items` were measured by, set by set in the order of the items, metrics in their own.
+/// Everything that `items` were measured by.
 ///
-/// Where multiple choice has several sets, accuracy over all of their problems follows, with the set left empty.
-/// Intervals of means are drawn from `seed`, over items.
+/// Sets stand in the order of the items, metrics in their own. Where multiple choice has several sets, accuracy over
+/// all of their problems follows, with the set left empty. Intervals of means are drawn from `seed`, over items.
 ///
 /// # Examples
 ///

@@ -48,7 +48,9 @@ pub enum AskError {
 }
 
 impl AskError {
-    /// Whether the service refused this one request, while others may well be answered: too long, or not offered there.
+    /// Whether the service refused this one request, while others may well be answered.
+    ///
+    /// It is too long, for one, or asks for what is not offered there.
     pub fn is_of_the_request(&self) -> bool {
         match self {
             Self::Service(error) => {
@@ -59,7 +61,9 @@ impl AskError {
         }
     }
 
-    /// Whether the service does not offer what was asked for, so that no such request will be answered.
+    /// Whether the service does not offer what was asked for.
+    ///
+    /// No such request will be answered then.
     pub fn is_of_the_service(&self) -> bool {
         matches!(self, Self::Service(error) if matches!(error.status(), Some(404 | 405 | 501)))
     }
@@ -76,7 +80,9 @@ impl AskError {
         }
     }
 
-    /// Whether the service does not know the model or the path, so that nothing else will be answered either.
+    /// Whether the service does not know the model or the path.
+    ///
+    /// Nothing else will be answered either then.
     pub fn is_unknown_model(&self) -> bool {
         matches!(self, Self::Service(error) if error.status() == Some(404))
     }

@@ -130,7 +130,9 @@ impl Subject {
         system.into_iter().chain([ChatMessage::new(Role::User, question)]).collect()
     }
 
-    /// The answer to `messages`; a request that the service does not take is an empty answer that ended with `refused`.
+    /// The answer to `messages`.
+    ///
+    /// A request that the service does not take is an empty answer that ended with `refused`.
     ///
     /// # Errors
     ///
@@ -204,10 +206,11 @@ impl Subject {
         sums.ok_or(AskError::Lacking("log-probability of each token"))
     }
 
-    /// How well the assistant's last message in `messages` is foretold: up to byte `border` of it, and from there on.
+    /// How well the assistant's last message in `messages` is foretold.
     ///
-    /// The question's tokens are those of the service's own chat template, up to where an answer begins; the answer is
-    /// tokenised apart from it, as when the model writes one, and the token that ends an answer counts with it.
+    /// The first sums go up to byte `border` of it, the second from there on. The question's tokens are those of the
+    /// service's own chat template, up to where an answer begins; the answer is tokenised apart from it, as when the
+    /// model writes one, and the token that ends an answer counts with it.
     ///
     /// # Examples
     ///

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::template::Template;
 
-/// SHA-256 of a template and a system prompt: equal where a model is asked as it was trained.
+/// SHA-256 of a template and a system prompt.
+///
+/// It is equal where a model is asked as it was trained.
 ///
 /// # Examples
 ///

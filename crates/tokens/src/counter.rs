@@ -22,6 +22,7 @@ use crate::{Count, Encoding};
 /// use tokens::{Counter, Encoding};
 ///
 /// let counter = Counter::new(Encoding::O200k);
+/// assert_eq!(counter.encoding().name(), "o200k_base");
 /// assert_eq!(counter.count("antibiotics"), 3);
 /// assert_eq!(counter.count(&" ".repeat(1_000_000)), 7_813);
 /// ```
@@ -69,10 +70,11 @@ impl Counter {
         }
     }
 
-    /// The number of tokens of `text`, and those of each of its `parts` by itself, for little more than the first.
+    /// The number of tokens of `text`, and those of each of its `parts`.
     ///
-    /// The parts are in order and do not overlap. The counts are those of [`count`](Self::count) for each part alone,
-    /// which together are not those of the whole: at a border tokens may reach over.
+    /// Both cost little more than the first alone. The parts are in order and do not overlap. Their counts are those of
+    /// [`count`](Self::count) for each part by itself, which together are not that of the whole: at a border tokens may
+    /// reach over.
     ///
     /// # Examples
     ///

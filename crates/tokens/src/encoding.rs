@@ -33,6 +33,18 @@ pub trait Count {
 }
 
 /// One of the vocabularies that OpenAI's chat models read text with.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::Encoding;
+///
+/// let encoding: Encoding = "o200k_base".parse()?;
+/// assert_eq!(encoding, Encoding::for_model("gpt-4.1-mini")?);
+/// assert_eq!(encoding.count("A stiff neck and fever."), 6);
+/// assert_eq!(Encoding::ALL.map(Encoding::name), ["cl100k_base", "o200k_base", "o200k_harmony"]);
+/// # Ok::<(), tokens::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {

@@ -547,7 +547,9 @@ pub struct ChatDelta {
 }
 
 impl ChunkChoice {
-    /// Why the answer ended, where this piece says so; the `""` that some proxies send in every piece does not.
+    /// Why the answer ended, where this piece says so.
+    ///
+    /// The `""` that some proxies send in every piece does not.
     pub fn ended(&self) -> Option<&FinishReason> {
         self.finish_reason.as_ref().filter(|reason| !reason.as_str().is_empty())
     }

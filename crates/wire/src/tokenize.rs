@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::chat::ChatMessage;
 use crate::lenient::{Extra, soft, text, whole_or_zero};
 
-/// A request for the tokens of a text, or of a conversation as the model reads it: `POST /tokenize`.
+/// A request for the tokens of a text or a conversation: `POST /tokenize`.
+///
+/// A conversation has the tokens that the model reads it by.
 ///
 /// # Examples
 ///

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Fault, KEYS, MESSAGE_KEYS, is_assistant};
 
-/// Puts right what can be without a change of what is learned, and returns which faults these were.
+/// Puts right what does not change what is learned, and tells which faults these were.
 ///
 /// Keys that the service does not know are removed, and weights on messages of others than the assistant; so are
 /// messages after the assistant's last one, which teach nothing. Everything else is left as it is, and no text is

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{self, Named};
 
-/// How a choice was read out of an answer, in the order in which the rules are tried.
+/// How a choice was read out of an answer.
 ///
-/// The first rule that finds something decides, also where what it finds is no single choice: no later rule may turn
-/// that into a right answer. Within a rule the last place counts, because models correct themselves forwards.
+/// The rules stand in the order in which they are tried. The first rule that finds something decides, also where what
+/// it finds is no single choice: no later rule may turn that into a right answer. Within a rule the last place counts,
+/// because models correct themselves forwards.
 ///
 /// # Examples
 ///

@@ -76,7 +76,9 @@ pub fn with_likelihoods(item: &mut Item, likelihoods: &Likelihoods) {
     item.log_likelihoods.clone_from(&likelihoods.log_likelihoods);
 }
 
-/// How sure the model was of its likeliest choices, and how often it was right; none without log-likelihoods.
+/// How sure the model was of its likeliest choices, and how often it was right.
+///
+/// There is none without log-likelihoods.
 ///
 /// # Examples
 ///

@@ -74,11 +74,12 @@ const TEXT: [&str; 9] = [
 ];
 const SET: [&str; 3] = ["set", "dataset", "task"];
 
-/// Reads recorded answers: JSON lines or an array of texts or objects, or an object of texts by problem id.
+/// Reads recorded answers.
 ///
-/// An object holds the answer in `raw` (a text, or a list whose first text counts, as in MIRAGE's files), `prediction`,
-/// `output`, `response`, `generated_text`, `text`, `answer`, `model_answer` or `completion`; null is no answer. It may
-/// name its problem in `problem_id`, `id`, `question_id` or `qid` and the set in `set`, `dataset` or `task`.
+/// They come as JSON lines or an array of texts or objects, or as an object of texts by problem id. An object holds the
+/// answer in `raw` (a text, or a list whose first text counts, as in MIRAGE's files), `prediction`, `output`,
+/// `response`, `generated_text`, `text`, `answer`, `model_answer` or `completion`; null is no answer. It may name its
+/// problem in `problem_id`, `id`, `question_id` or `qid` and the set in `set`, `dataset` or `task`.
 ///
 /// # Examples
 ///

@@ -12,10 +12,11 @@ use crate::subject::{Reply, TokenSums};
 /// The name of the set of held-out records.
 const SET: &str = "holdout";
 
-/// `record` as an item, with the form of `reply`, its length, and how alike its response is to the reference's.
+/// `record` as an item, with what `reply` comes to.
 ///
-/// An empty response is alike to nothing, and counts with its zeros; the half of an answer that was cut before a
-/// response was reached does not stand in for one.
+/// That is the reply's form, its length, and how alike its response is to the reference's. An empty response is alike
+/// to nothing, and counts with its zeros; the half of an answer that was cut before a response was reached does not
+/// stand in for one.
 ///
 /// # Examples
 ///
@@ -68,7 +69,9 @@ pub fn measured(record: &Holdout, reply: Option<&Reply>, template: &Template) ->
     item
 }
 
-/// Adds the losses and accuracies of the reference's tokens: those of the reasoning, and those of the response.
+/// Adds the losses and accuracies of the reference's tokens.
+///
+/// The first sums are those of the reasoning, the second those of the response.
 ///
 /// # Examples
 ///

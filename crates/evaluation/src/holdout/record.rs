@@ -99,7 +99,9 @@ impl Holdout {
     }
 }
 
-/// Reads chat JSONL (or a JSON array of chats), compressed or not; the last message of each is the reference.
+/// Reads chat JSONL or a JSON array of chats, compressed or not.
+///
+/// The last message of each is the reference.
 ///
 /// # Examples
 ///

@@ -4,7 +4,9 @@ use super::verdict::{Question, Verdict};
 use super::{Judge, filled};
 use crate::recorder::AskError;
 
-/// The judge's prompt: `HuatuoGPT-o1`'s idea of a verifier, since exact match finds only three of four right answers.
+/// The judge's prompt for an answer that is held against a reference.
+///
+/// It is `HuatuoGPT-o1`'s idea of a verifier, since exact match finds only three of four right answers.
 ///
 /// # Examples
 ///

@@ -93,7 +93,9 @@ pub enum Order {
 }
 
 impl Judge {
-    /// Which answer to the `question` of item `id` is better; a verdict that depends on the order is a tie.
+    /// Which answer to the `question` of item `id` is better.
+    ///
+    /// A verdict that depends on the order is a tie.
     ///
     /// # Errors
     ///

@@ -159,11 +159,11 @@ pub fn read_rubrics(text: &str) -> Result<Vec<Rubric>, RubricError> {
     if rubrics.is_empty() { Err(RubricError::Empty) } else { Ok(rubrics) }
 }
 
-/// The points that `verdicts` give, as a share of those that can be had; below 0 where an answer harms.
+/// The points that `verdicts` give, as a share of those that can be had.
 ///
-/// As in HealthBench it is the mean over answers that is held between 0 and 1, and no single answer: else a harmful one
-/// would cost no more than one that says nothing. Criteria without a readable verdict count as not met, also where
-/// meeting them would cost points.
+/// It is below 0 where an answer harms. As in HealthBench it is the mean over answers that is held between 0 and 1, and
+/// no single answer: else a harmful one would cost no more than one that says nothing. Criteria without a readable
+/// verdict count as not met, also where meeting them would cost points.
 ///
 /// # Examples
 ///

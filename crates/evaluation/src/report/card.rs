@@ -11,9 +11,10 @@ use crate::measure::Measure;
 use crate::metric::Metric;
 use crate::safety;
 
-/// The report as a model card: front matter that the hub reads, what was measured, and what was not.
+/// The report as a model card for the Hugging Face hub.
 ///
-/// The licence is left to whoever publishes the model, who must know those of its base and of its data.
+/// It has front matter that the hub reads, what was measured, and what was not. The licence is left to whoever
+/// publishes the model, who must know those of its base and of its data.
 pub fn model_card(report: &Report) -> String {
     let mut card = front_matter(report);
     let model = &report.model;

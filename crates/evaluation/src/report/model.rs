@@ -233,9 +233,10 @@ impl Report {
         }
     }
 
-    /// What a condition's name stands for: a measure by its name, with `.low` or `.high` an end of its interval.
+    /// What a condition's name stands for.
     ///
-    /// A metric's bare name stands for all sets together, or for the only set that has it.
+    /// That is a measure's value by its name; with `.low` or `.high` behind it, an end of its interval. A metric's bare
+    /// name stands for all sets together, or for the only set that has it.
     pub fn find(&self, name: &str) -> Option<f64> {
         let (measure, end) = match name.rsplit_once('.') {
             Some((measure, end @ ("low" | "high"))) => (measure, Some(end)),

@@ -32,7 +32,9 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     pages
 });
 
-/// The report as one HTML page: numbers with intervals, charts, and items side by side with their reference.
+/// The report as one HTML page.
+///
+/// It shows numbers with intervals, charts, and items side by side with their reference.
 pub fn page(report: &Report) -> String {
     let charts: Vec<Value> =
         charts::of_report(report).into_iter().map(Value::from_safe_string).collect();

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-/// The F1 of the words that `candidate` and `reference` share, 0 to 1, as SQuAD's script computes it.
+/// The F1 of the words that two texts share, 0 to 1.
 ///
-/// Rajpurkar and others, 2016. Case, ASCII punctuation and the words `a`, `an` and `the` do not count; two texts
-/// without any word are alike.
+/// It is that of SQuAD's script, of `candidate` against `reference`. Rajpurkar and others, 2016. Case, ASCII
+/// punctuation and the words `a`, `an` and `the` do not count; two texts without any word are alike.
 ///
 /// # Examples
 ///

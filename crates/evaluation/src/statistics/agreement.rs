@@ -1,10 +1,10 @@
 //! How far two judges agree beyond chance.
 
-/// Cohen's kappa of two judges' verdicts on the same items; none where there are no items or chance alone agrees.
+/// Cohen's kappa of two judges' verdicts on the same items.
 ///
-/// Cohen, 1960: `(p_o - p_e) / (1 - p_e)`, where `p_o` is the share of equal verdicts and `p_e` the share that judges
-/// with these habits would have by chance. 1 is full agreement, 0 that of chance. Where both judges give one and the
-/// same verdict throughout, nothing can be said.
+/// There is none where there are no items, or where chance alone agrees. Cohen, 1960: `(p_o - p_e) / (1 - p_e)`, where
+/// `p_o` is the share of equal verdicts and `p_e` the share that judges with these habits would have by chance. 1 is
+/// full agreement, 0 that of chance. Where both judges give one and the same verdict throughout, nothing can be said.
 ///
 /// # Examples
 ///

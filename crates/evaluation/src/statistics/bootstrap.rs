@@ -35,7 +35,9 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Ten thousand draws: the ends of an interval then move by about a hundredth of its width from seed to seed.
+    /// Ten thousand draws from `seed`.
+    ///
+    /// The ends of an interval then move by about a hundredth of its width from seed to seed.
     pub const fn seeded(seed: u64) -> Self {
         Self { resamples: 10_000, seed }
     }
@@ -45,9 +47,10 @@ impl Bootstrap {
         self.of_ratio(values, &vec![1.0; values.len()])
     }
 
-    /// The 95 % interval of the sum of `parts` over the sum of `wholes`, one pair a record; none below two records.
+    /// The 95 % interval of the sum of `parts` over the sum of `wholes`.
     ///
-    /// So is the mean loss of tokens, of which records have different numbers.
+    /// There is one pair a record, and no interval below two records. The mean loss of a token is such a ratio, as
+    /// records have different numbers of tokens.
     ///
     /// # Panics
     ///
@@ -117,7 +120,9 @@ fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
     usize::try_from(product >> 64).expect("the upper half is below the bound")
 }
 
-/// The `share` quantile of `sorted` values, between two of them linearly, as numpy does; none where there are none.
+/// The `share` quantile of `sorted` values; none where there are none.
+///
+/// Between two values it is linear, as numpy's.
 ///
 /// # Examples
 ///

@@ -51,7 +51,9 @@ pub struct Bin {
 }
 
 impl Calibration {
-    /// The calibration of `items`: the confidence in each answer, 0 to 1, and whether it was right; none without items.
+    /// The calibration of `items`; none without items.
+    ///
+    /// Each is the confidence in an answer, 0 to 1, and whether the answer was right.
     pub fn of(items: &[(f64, bool)]) -> Option<Self> {
         let mut sums = [(0_usize, 0_usize, 0.0_f64); BINS];
         for &(confidence, correct) in items {

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The p-value of McNemar's exact two-sided test, from the items that only one of two models got right.
+/// The p-value of McNemar's exact two-sided test.
 ///
-/// Under the hypothesis that both are equally good, each such item is a fair coin's toss; the p-value is twice the
-/// smaller tail of the binomial distribution, at most 1 (McNemar, 1947; `statsmodels.stats.contingency_tables.mcnemar`
-/// with `exact=True`). Terms are summed in logarithms, so that thousands of items do not underflow.
+/// It is made of the items that only one of two models got right. Under the hypothesis that both are equally good, each
+/// such item is a fair coin's toss; the p-value is twice the smaller tail of the binomial distribution, at most 1
+/// (McNemar, 1947; `statsmodels.stats.contingency_tables.mcnemar` with `exact=True`). Terms are summed in logarithms,
+/// so that thousands of items do not underflow.
 ///
 /// # Examples
 ///

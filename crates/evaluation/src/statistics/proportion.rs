@@ -17,9 +17,9 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The standard error of the mean of `values`, with `n - 1` in the variance; none below two values.
+/// The standard error of the mean of `values`; none below two values.
 ///
-/// That of lm-evaluation-harness (`mean_stderr`) and of `scipy.stats.sem`.
+/// The variance is that with `n - 1`, as in lm-evaluation-harness (`mean_stderr`) and `scipy.stats.sem`.
 ///
 /// # Examples
 ///

@@ -97,7 +97,9 @@ fn said_by(judge: &str, question: Question, item: &Item) -> Vec<Option<bool>> {
     item.verdicts.iter().filter(is_meant).map(|verdict| verdict.yes).collect()
 }
 
-/// How far the judges with these names agree in what they prefer; none without pairs that both judged.
+/// How far the judges with these names agree in what they prefer.
+///
+/// There is none without pairs that both judged.
 ///
 /// # Examples
 ///

@@ -2,7 +2,9 @@
 
 use super::ModelInfo;
 
-/// In what else than the model two runs differ; a difference of their numbers may come of it.
+/// In what else than the model two runs differ.
+///
+/// A difference of their numbers may come of it.
 ///
 /// # Examples
 ///
