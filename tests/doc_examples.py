@@ -1,8 +1,8 @@
 """Lists public items of the libraries that no example in their documentation shows.
 
 An item is shown by an example of its own, or by its name in one of its type's, module's or crate's. Only examples that
-run or compile count. Reads rustdoc's JSON, which stable toolchains give to those who ask for it by RUSTC_BOOTSTRAP; its
-format may change. Usage, from the root:
+run or compile count. Reads rustdoc's JSON, which a stable toolchain gives where RUSTC_BOOTSTRAP is set; its format may
+change. Usage, from the root:
 
     python3 tests/doc_examples.py [CRATE...]
 """
@@ -12,10 +12,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-# A folder of its own: under RUSTC_BOOTSTRAP everything in the usual one would be built again.
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "doc-examples"
 ITEMS = {"struct", "enum", "union", "trait", "function", "type_alias", "constant", "macro"}
 NOT_RUN = re.compile(r"text|ignore|compile_fail|console|json|sh|toml")
 
@@ -26,12 +25,20 @@ def examples(item):
     return "\n".join(code for tags, code in blocks if not NOT_RUN.search(tags))
 
 
-class Crate:
-    def __init__(self, name):
+def document(name, target):
+    """What rustdoc tells of a crate. Only rustdoc sees RUSTC_BOOTSTRAP: cargo would build every dependency again."""
+    with tempfile.TemporaryDirectory() as folder:
+        rustdoc = Path(folder) / "rustdoc"
+        rustdoc.write_text('#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n')
+        rustdoc.chmod(0o755)
         flags = "-Zunstable-options --output-format json"
-        environment = {**os.environ, "RUSTC_BOOTSTRAP": "1", "RUSTDOCFLAGS": flags, "CARGO_TARGET_DIR": str(TARGET)}
+        environment = {**os.environ, "RUSTDOC": str(rustdoc), "RUSTDOCFLAGS": flags}
         subprocess.run(["cargo", "doc", "--quiet", "--package", name, "--no-deps"], env=environment, check=True)
-        document = json.loads((TARGET / "doc" / f"{name.replace('-', '_')}.json").read_text())
+    return json.loads((target / "doc" / f"{name.replace('-', '_')}.json").read_text())
+
+
+class Crate:
+    def __init__(self, document):
         self.index, self.seen, self.without = document["index"], set(), []
         self.visit(document["root"], [], "")
 
@@ -64,9 +71,12 @@ class Crate:
 
 
 def main():
-    packages = json.loads(subprocess.check_output(["cargo", "metadata", "--format-version", "1", "--no-deps"]))["packages"]
-    libraries = [package["name"] for package in packages if "/crates/" in package["manifest_path"]]
-    found = [item for name in sys.argv[1:] or sorted(libraries) for item in sorted(Crate(name).without)]
+    workspace = json.loads(subprocess.check_output(["cargo", "metadata", "--format-version", "1", "--no-deps"]))
+    libraries = [package["name"] for package in workspace["packages"] if "/crates/" in package["manifest_path"]]
+    target = Path(workspace["target_directory"])
+    found = []
+    for name in sys.argv[1:] or sorted(libraries):
+        found += sorted(Crate(document(name, target)).without)
     print("\n".join(found + [f"{len(found)} public items without an example"]))
     sys.exit(bool(found))
 
