@@ -206,15 +206,12 @@ fn write(
 ) -> anyhow::Result<()> {
     let Gathered { mut spool, kept, tally, rejects, .. } = gathered;
     let outputs = &config.outputs;
-    let mut files = vec![spool.copy(&split.train, &outputs.train)?];
-    let mut removals: Vec<&Path> = vec![&outputs.valid];
-    report.train_file = Some(files[0].written().clone());
-    if !split.valid.is_empty() {
-        let file = spool.copy(&split.valid, &outputs.valid)?;
-        report.valid_file = Some(file.written().clone());
-        files.push(file);
-        removals.clear();
-    }
+    let both = [(&split.train[..], &*outputs.train), (&split.valid[..], &*outputs.valid)];
+    let parts = if split.valid.is_empty() { &both[..1] } else { &both };
+    let mut files = spool.copies(parts)?;
+    let removals: &[&Path] = if split.valid.is_empty() { &[&outputs.valid] } else { &[] };
+    let mut written = files.iter().map(|file| file.written().clone());
+    (report.train_file, report.valid_file) = (written.next(), written.next());
     // Giving up so much of the disk takes time, which the files' way there takes as well.
     drop(spool);
     report.removed_valid_file = removals.iter().any(|path| path.exists());
@@ -224,7 +221,7 @@ fn write(
     if let Some(rejects) = rejects {
         files.push(rejects.finish()?);
     }
-    commit(files, &removals)?;
+    commit(files, removals)?;
     Ok(())
 }
 

@@ -171,6 +171,10 @@ pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<
 #[cfg(not(unix))]
 pub(crate) fn read_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     use std::io::Read;
+    use std::sync::Mutex;
+    // A file has one place, which threads would take from each other.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
     file.seek(SeekFrom::Start(offset))?;
     file.read_exact(bytes)?;
     file.seek(SeekFrom::End(0)).map(|_| ())

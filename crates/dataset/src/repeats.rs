@@ -8,7 +8,7 @@ use twox_hash::XxHash3_128;
 
 use crate::contents::Contents;
 use crate::minhash::{BANDS, Bands, bands};
-use crate::search::{PASS, Search};
+use crate::search::Search;
 use crate::words::{Words, hash_words, runs};
 use crate::{Column, Record};
 
@@ -168,22 +168,12 @@ impl Repeats {
         threshold: f64,
         question: impl FnMut(usize) -> io::Result<String>,
     ) -> io::Result<Groups> {
-        self.groups_in_passes(threshold, PASS, question)
-    }
-
-    /// As [`groups`](Self::groups), with about `pass` records of a band in memory at a time.
-    fn groups_in_passes(
-        self,
-        threshold: f64,
-        pass: usize,
-        question: impl FnMut(usize) -> io::Result<String>,
-    ) -> io::Result<Groups> {
         let Self { contents, bands, questions } = self;
         let mut search = Search::new(contents.len(), threshold, question);
         // What exact repeats are found by is of no use any more.
         drop(contents);
         for band in bands {
-            search.band(&band, pass)?;
+            search.band(&band)?;
         }
         let (first, pairs) = search.finish();
         Ok(Groups { first, questions, pairs })

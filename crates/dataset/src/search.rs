@@ -9,15 +9,15 @@ use crate::{Column, Pair};
 
 /// How many different groups a record is compared with in one band, so that boilerplate stays cheap.
 const COMPARED: usize = 8;
-/// About how many records of a band are in memory at a time, 8 bytes each.
-pub(crate) const PASS: usize = 1 << 19;
+/// How many bits there are for each record to tell whether its key came before.
+const BITS: usize = 8;
 /// How many pairs are remembered to be unlike; beyond, all are forgotten, and looked at again where they come again.
 const UNLIKE: usize = 1 << 16;
 
 /// Records that are grouped band by band.
 ///
-/// It holds 4 bytes for each record and 8 for each of a pass, 16 for each pair that is found, and a bounded number of
-/// those that are not alike.
+/// It holds 6 bytes for each record, 8 for each that has a key in common with another one, or seems to (one in eight), 16
+/// for each pair that is found, and a bounded number of those that are not alike.
 pub(crate) struct Search<Q> {
     threshold: f64,
     question: Q,
@@ -25,7 +25,8 @@ pub(crate) struct Search<Q> {
     pairs: Vec<Pair>,
     /// Pairs that were looked at and are not alike.
     unlike: HashSet<(u32, u32)>,
-    /// The records of a pass, each below its key, which sort as pairs do and faster.
+    met: Met,
+    /// The records whose key another one seems to have, each below it, which sort as pairs do and faster.
     order: Vec<u64>,
 }
 
@@ -38,37 +39,35 @@ impl<Q: FnMut(usize) -> io::Result<String>> Search<Q> {
             first: (0_u32..).take(count).collect(),
             pairs: Vec::new(),
             unlike: HashSet::new(),
+            met: Met::new(count),
             order: Vec::new(),
         }
     }
 
     /// Compares the records that have a key of `band` in common, the keys in their order.
-    ///
-    /// The keys are taken in ranges of which each has about `pass` records.
-    pub(crate) fn band(&mut self, band: &Column<4>, pass: usize) -> io::Result<()> {
-        let passes = self.first.len().div_ceil(pass).max(1) as u64;
-        let bound = |pass: u64| (pass << 32) / passes;
-        for range in (0..passes).map(|pass| bound(pass)..bound(pass + 1)) {
-            let mut order = std::mem::take(&mut self.order);
-            order.clear();
-            for (record, key) in (0_u64..).zip(band.rows()) {
-                let key = u64::from(u32::from_le_bytes(key?));
-                if range.contains(&key) {
-                    order.push(key << 32 | record);
-                }
-            }
-            order.sort_unstable();
-            for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
-                self.compare(run)?;
-            }
-            self.order = order;
+    pub(crate) fn band(&mut self, band: &Column<4>) -> io::Result<()> {
+        self.met.clear();
+        for key in band.rows() {
+            self.met.add(u32::from_le_bytes(key?));
         }
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        for (record, key) in (0_u64..).zip(band.rows()) {
+            let key = u32::from_le_bytes(key?);
+            if self.met.again(key) {
+                order.push(u64::from(key) << 32 | record);
+            }
+        }
+        order.sort_unstable();
+        for run in order.chunk_by(|a, b| a >> 32 == b >> 32) {
+            self.compare(run)?;
+        }
+        self.order = order;
         Ok(())
     }
 
     /// Compares each record of `run`, in their order, with the groups before it.
     fn compare(&mut self, run: &[u64]) -> io::Result<()> {
-        // Most keys are one record's only.
         let [first, rest @ ..] = run else { return Ok(()) };
         if rest.is_empty() {
             return Ok(());
@@ -142,7 +141,45 @@ impl<Q: FnMut(usize) -> io::Result<String>> Search<Q> {
     }
 }
 
-/// The record of an entry of a pass.
+/// Which keys came once and which came again, by two bits for all keys that fall into one place.
+struct Met {
+    once: Vec<u64>,
+    again: Vec<u64>,
+}
+
+impl Met {
+    fn new(count: usize) -> Self {
+        let words = vec![0; (count * BITS).div_ceil(64).max(1)];
+        Self { once: words.clone(), again: words }
+    }
+
+    fn clear(&mut self) {
+        self.once.fill(0);
+        self.again.fill(0);
+    }
+
+    #[inline]
+    fn add(&mut self, key: u32) {
+        let (word, bit) = self.place(key);
+        self.again[word] |= self.once[word] & bit;
+        self.once[word] |= bit;
+    }
+
+    /// Whether `key` came more than once; sometimes also where it did not.
+    #[inline]
+    fn again(&self, key: u32) -> bool {
+        let (word, bit) = self.place(key);
+        self.again[word] & bit != 0
+    }
+
+    #[inline]
+    fn place(&self, key: u32) -> (usize, u64) {
+        let place = (u64::from(key) * self.once.len() as u64) >> 26;
+        ((place / 64) as usize, 1 << (place % 64))
+    }
+}
+
+/// The record of an entry of the order.
 #[expect(clippy::cast_possible_truncation, reason = "it is the lower half")]
 fn record_of(entry: u64) -> u32 {
     entry as u32

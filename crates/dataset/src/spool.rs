@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::scope;
+use std::thread::{ScopedJoinHandle, scope};
 
 use crate::column::read_at;
 use crate::output::{FileError, Finished, Output, Written, commit};
@@ -171,19 +172,17 @@ impl Spool {
     ///
     /// [`FileError`] when a file cannot be written or put in place; both paths are then as they were before.
     pub fn write(mut self, split: &Split, train: &Path, valid: &Path) -> Result<Files, FileError> {
-        let mut files = vec![self.copy(&split.train, train)?];
-        let mut removals: &[&Path] = &[valid];
-        if !split.valid.is_empty() {
-            files.push(self.copy(&split.valid, valid)?);
-            removals = &[];
-        }
+        let both = [(&split.train[..], train), (&split.valid[..], valid)];
+        let parts = if split.valid.is_empty() { &both[..1] } else { &both };
+        let files = self.copies(parts)?;
+        let removals: &[&Path] = if split.valid.is_empty() { &[valid] } else { &[] };
         let removed_valid = split.valid.is_empty() && valid.exists();
         let mut written = commit(files, removals)?;
         let second = written.split_off(1).pop();
         Ok(Files { train: written.remove(0), valid: second, removed_valid })
     }
 
-    /// Writes the examples at `indices` to a file that is meant for `path`, not yet in place.
+    /// Writes the examples of each part to a file that is meant for its path, not yet in place; all parts side by side.
     ///
     /// # Examples
     ///
@@ -196,36 +195,29 @@ impl Spool {
     /// for question in ["Scurvy?", "Rickets?", "Pellagra?"] {
     ///     spool.push_line(format!("{question}\n").as_bytes())?;
     /// }
-    /// let sample = spool.copy(&[2, 0], &path)?;
-    /// commit(vec![sample], &[])?;
+    /// let sample = spool.copies(&[(&[2, 0], &path)])?;
+    /// commit(sample, &[])?;
     /// assert_eq!(std::fs::read_to_string(&path)?, "Pellagra?\nScurvy?\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`FileError`] when the file cannot be written.
-    pub fn copy(&mut self, indices: &[u32], path: &Path) -> Result<Finished, FileError> {
-        let fail = |error| FileError::new(path, error);
-        self.file.flush().map_err(fail)?;
-        let mut output = Output::create(path)?;
+    /// [`FileError`] of the first part whose file cannot be written.
+    pub fn copies(&mut self, parts: &[(&[u32], &Path)]) -> Result<Vec<Finished>, FileError> {
+        let flushed = self.file.flush();
+        if let (Err(error), Some((_, path))) = (flushed, parts.first()) {
+            return Err(FileError::new(path, error));
+        }
         let lines = Lines { file: self.file.get_ref(), places: &self.places };
-        // One thread reads ahead while this one hashes and writes, and takes back the blocks that are written.
-        let (sender, blocks) = sync_channel::<std::io::Result<Block>>(2);
-        let (giver, spares) = sync_channel(4);
         scope(|scope| {
-            scope.spawn(move || lines.send(indices, &sender, &spares));
-            // Consumed, so that the reader is not waited for when a block cannot be written.
-            blocks.into_iter().try_for_each(|block| {
-                let block = block?;
-                output.write_all(block.filled())?;
-                // Where nobody takes it, there is enough of them.
-                let _ = giver.try_send(block);
-                Ok(())
-            })
+            let copy = |&(indices, path)| scope.spawn(move || lines.copy(indices, path));
+            let threads: Vec<_> = parts.iter().map(copy).collect();
+            let ended = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
+            threads.into_iter().map(ended).collect()
         })
-        .map_err(fail)?;
-        output.finish()
     }
 
     /// The example at `index` again.
@@ -266,6 +258,27 @@ impl Block {
 }
 
 impl Lines<'_> {
+    /// Writes the lines at `indices` to a file that is meant for `path`.
+    fn copy(self, indices: &[u32], path: &Path) -> Result<Finished, FileError> {
+        let mut output = Output::create(path)?;
+        // One thread reads ahead while this one hashes and writes, and takes back the blocks that are written.
+        let (sender, blocks) = sync_channel::<std::io::Result<Block>>(2);
+        let (giver, spares) = sync_channel(4);
+        scope(|scope| {
+            scope.spawn(move || self.send(indices, &sender, &spares));
+            // Consumed, so that the reader is not waited for when a block cannot be written.
+            blocks.into_iter().try_for_each(|block| {
+                let block = block?;
+                output.write_all(block.filled())?;
+                // Where nobody takes it, there is enough of them.
+                let _ = giver.try_send(block);
+                Ok(())
+            })
+        })
+        .map_err(|error| FileError::new(path, error))?;
+        output.finish()
+    }
+
     /// Sends the lines at `indices` in blocks until the last one, an error, or until nobody listens.
     fn send(
         self,
