@@ -43,7 +43,7 @@ pub fn progress(terminal: &Terminal<'_>, length: u64, unit: &str) -> ProgressBar
 /// bar.finish_and_clear();
 /// ```
 pub fn bytes_progress(terminal: &Terminal<'_>, length: u64) -> ProgressBar {
-    bar(terminal, length, "{msg} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
+    bar(terminal, length, "{msg} [{wide_bar}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
 }
 
 fn bar(terminal: &Terminal<'_>, length: u64, template: &str) -> ProgressBar {
