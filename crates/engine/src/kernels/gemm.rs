@@ -203,7 +203,7 @@ impl Block<'_> {
         let mut sums = [[simd.splat(0.0); NV]; MR];
         for Piece { term, from, to } in &self.job.passes[pass] {
             let Operand { left, row: down, column, right } = &self.job.operands[*term];
-            let (panel, stride) = right.panel(first, self.job.width);
+            let (panel, stride) = right.panel(self.panel, first);
             let (at, depth) = (row * down + from * column, to - from);
             // SAFETY: `Job::new` checked that row `rows - 1` and the last word of the depth are inside the left operand's
             // slice, and that the right operand holds its depth in rows of whole vectors from this panel's first column:

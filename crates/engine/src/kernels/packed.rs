@@ -17,6 +17,8 @@ pub(crate) struct Packed {
     data: Data,
     rows: usize,
     columns: usize,
+    /// Columns to a whole number of vectors.
+    padded: usize,
     isa: Isa,
     panel: usize,
     lanes: usize,
@@ -45,7 +47,8 @@ pub(super) enum Panel<'a> {
 impl Default for Packed {
     /// A matrix of nothing, to be reshaped.
     fn default() -> Self {
-        Self { data: Data::default(), rows: 0, columns: 0, isa: Isa::plain(), panel: 1, lanes: 1 }
+        let data = Data::default();
+        Self { data, rows: 0, columns: 0, padded: 0, isa: Isa::plain(), panel: 1, lanes: 1 }
     }
 }
 
@@ -103,7 +106,7 @@ impl Packed {
                 Data::Bf16(data) => data[from * rows.div_ceil(2)..].fill(0),
             }
         }
-        (self.rows, self.columns) = (rows, columns);
+        (self.rows, self.columns, self.padded) = (rows, columns, padded);
     }
 
     /// Packs other numbers of the same shape into the same memory; one of the strides is 1.
@@ -198,7 +201,15 @@ impl Packed {
                         let (Panel::Bf16(from), stride) = matrix.panel(source) else { continue };
                         let count = panel.min(rows - source * panel);
                         let (data, shape) = (&from[first / 2 * stride..], [used, count]);
-                        isa.run(TurnPairs { from: Matrix { data, stride, shape }, to, width });
+                        let next = if (source + 1) * panel < rows {
+                            matrix.panel(source + 1)
+                        } else {
+                            (Panel::Bf16(&[]), 0)
+                        };
+                        let (Panel::Bf16(next), beside) = next else { continue };
+                        let next = &next[first / 2 * beside..][..used * beside];
+                        let from = Matrix { data, stride, shape };
+                        isa.run(TurnPairs { from, to, width, next });
                     }
                 });
             }
@@ -224,11 +235,11 @@ impl Packed {
         }
     }
 
-    /// A panel's numbers and the distance from row to row in them.
-    #[inline]
+    /// A panel's numbers and the distance from row to row in them; every tile asks for it.
+    #[inline(always)]
     pub(super) fn panel(&self, index: usize) -> (Panel<'_>, usize) {
         let first = index * self.panel;
-        let width = self.panel.min((self.columns - first).next_multiple_of(self.lanes));
+        let width = self.panel.min(self.padded - first);
         let panel = match &self.data {
             Data::F32(data) => Panel::F32(&data[first * self.rows..][..width * self.rows]),
             Data::Bf16(data) => {

@@ -3,13 +3,15 @@
 //! Worked off in blocks of as many rows and columns as a vector has lanes, which the registers turn; what is left at the
 //! edges is turned number by number.
 
-use super::bf16::pair;
+use super::bf16::Rows;
 use super::buffer::Number;
 use super::isa::Kernel;
 use super::simd::Simd;
 
 /// Words of a block with the widest vectors.
 const BLOCK: usize = 16 * 16;
+/// Words of a cache line.
+const LINE: usize = 16;
 
 /// A row-major matrix: its first number, how far its rows are apart, and how many rows and columns of it are meant.
 #[derive(Clone, Copy)]
@@ -53,19 +55,10 @@ impl Kernel for TurnToPairs<'_> {
             let high = S::LANES.min(rows - row);
             for column in (0..columns).step_by(2 * S::LANES) {
                 let wide = (2 * S::LANES).min(columns - column);
-                for (i, words) in words.chunks_exact_mut(S::LANES).take(high).enumerate() {
-                    let from = &data[(row + i) * stride + column..][..wide];
-                    if wide == 2 * S::LANES {
-                        let (first, second) = from.split_at(S::LANES);
-                        simd.store_narrow(words, simd.load(first), simd.load(second));
-                        continue;
-                    }
-                    for (word, numbers) in words.iter_mut().zip(from.chunks(2)) {
-                        *word = pair(numbers[0], numbers.get(1).copied().unwrap_or_default());
-                    }
-                }
-                let shape = [high, wide.div_ceil(2)];
-                let from = Matrix { data: &words[..], stride: S::LANES, shape };
+                let (in_row, from) = (wide.div_ceil(2), &data[row * stride + column..]);
+                let words = &mut words[..high * in_row];
+                Rows { from, stride, depth: wide, to: &mut *words }.run(simd);
+                let from = Matrix { data: &*words, stride: in_row, shape: [high, in_row] };
                 turn(simd, from, &mut to[column / 2 * width + row..], width);
             }
         }
@@ -78,6 +71,8 @@ pub(super) struct TurnPairs<'a> {
     pub(super) from: Matrix<'a, u32>,
     pub(super) to: &'a mut [u32],
     pub(super) width: usize,
+    /// What is turned next: it is fetched meanwhile, as the order in which lines are read is no order that processors guess.
+    pub(super) next: &'a [u32],
 }
 
 impl Kernel for TurnPairs<'_> {
@@ -85,11 +80,17 @@ impl Kernel for TurnPairs<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { from: Matrix { data, stride, shape: [rows, columns] }, to, width } = self;
-        let mut words = [0; BLOCK];
+        let Self { from: Matrix { data, stride, shape: [rows, columns] }, to, width, next } = self;
+        let (mut words, mut ahead) = ([0; BLOCK], next.chunks(LINE));
         for row in (0..rows).step_by(S::LANES) {
             let high = S::LANES.min(rows - row);
             for column in (0..columns).step_by(S::LANES) {
+                // As many lines as this block has.
+                for _ in 0..S::LANES * S::LANES / LINE {
+                    if let Some(line) = ahead.next() {
+                        simd.fetch(line);
+                    }
+                }
                 let wide = S::LANES.min(columns - column);
                 let data = &data[row * stride + column..];
                 if !wide.is_multiple_of(2) {
@@ -145,6 +146,7 @@ fn turn<S: Simd, T: Number>(simd: S, from: Matrix<'_, T>, to: &mut [T], width: u
 mod tests {
     use super::*;
     use crate::kernels::Isa;
+    use crate::kernels::bf16::pair;
     use crate::layers::testing::numbers;
 
     /// Whole blocks alone, and edges on every side.
@@ -192,7 +194,7 @@ mod tests {
                 let from = Matrix { data: &turned[..], stride: width, shape: [words, rows] };
                 let back_width = 2 * words;
                 let mut back = vec![0; rows.div_ceil(2) * back_width];
-                isa.run(TurnPairs { from, to: &mut back, width: back_width });
+                isa.run(TurnPairs { from, to: &mut back, width: back_width, next: &turned[..] });
                 for i in 0..rows.div_ceil(2) {
                     for j in 0..columns {
                         let expected = pair(number(2 * i, j), number(2 * i + 1, j));

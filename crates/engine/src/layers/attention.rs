@@ -4,12 +4,15 @@
 //! al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of queries, so that
 //! no `[T, T]` is ever held; the backward computes the probabilities again.
 
+mod slopes;
+
 use std::ops::Range;
 
 use crate::kernels::{
-    Compute, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial,
+    Buffer, Compute, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, exp, gemm_serial,
 };
 use crate::parallel;
+use slopes::{Pairs, Slopes, WIDE};
 
 /// Queries in a block: a multiple of the register tile's rows, and even; the scores of 1,024 keys then fill 196 KiB.
 const BLOCK: usize = 48;
@@ -50,7 +53,8 @@ impl Attention {
             let last = queries.end;
             parallel::with_scratch(BLOCK * self.tokens, |scores| {
                 let q = self.head(q, head);
-                let columns = self.scores(q, &keys[self.group(head)], block, scores);
+                let out_of_scores = Output::to(scores, self.tokens);
+                let columns = self.scores(q, &keys[self.group(head)], block, out_of_scores);
                 self.softmax(block, columns, scores);
                 let right = values[self.group(head)].range(0..last);
                 let term = Term { left: Left::rows(scores, self.tokens), right };
@@ -60,20 +64,37 @@ impl Attention {
     }
 
     /// The gradients of `dout` (overwritten).
+    ///
+    /// A head is a piece of work. Of an odd number the middle one is two, so that two threads have as much to do each.
     pub(crate) fn backward(
         self,
         [q, k, v]: [&[f32]; 3],
         dout: &[f32],
         packs: &mut Packs,
-        gradients: Gradients<'_>,
+        [dq, dk, dv]: Gradients<'_>,
     ) {
-        let [turned_keys, turned_values, queries, douts, keys] = &mut packs.0;
+        let Packs([turned_keys, turned_values, queries, douts, keys], spare) = packs;
         let turned = [self.columns(k, turned_keys), self.columns(v, turned_values)];
         let rows = [self.rows(q, self.heads, queries), self.rows(dout, self.heads, douts)];
         let keys = self.rows(k, self.kv_heads, keys);
-        let size = self.tokens * self.head_dim;
-        let lengths = (0..self.heads).map(|_| [size; 3]);
-        parallel::pieces_mut(gradients, lengths, |head, gradients| {
+        let (size, blocks) = (self.tokens * self.head_dim, self.tokens.div_ceil(BLOCK));
+        let half = halfway(blocks);
+        let cut = (!self.heads.is_multiple_of(2) && half < blocks).then_some(self.heads / 2);
+        spare.resize(2 * size);
+        let mut of_keys = spare.split_at_mut(size);
+        let mut pieces = Vec::with_capacity(self.heads + 1);
+        let heads = dq.chunks_exact_mut(size).zip(dk.chunks_exact_mut(size));
+        for (head, ((dq, dk), dv)) in heads.zip(dv.chunks_exact_mut(size)).enumerate() {
+            if cut != Some(head) {
+                pieces.push((head, 0..blocks, [dq, dk, dv]));
+                continue;
+            }
+            let (before, after) = dq.split_at_mut(half * BLOCK * self.head_dim);
+            let (keys, values) = std::mem::take(&mut of_keys);
+            pieces.push((head, 0..half, [before, dk, dv]));
+            pieces.push((head, half..blocks, [after, keys, values]));
+        }
+        parallel::each_of(pieces, |(head, blocks, gradients)| {
             let group = self.group(head);
             let head = Head {
                 layer: self,
@@ -84,8 +105,14 @@ impl Attention {
                 dout_rows: &rows[1][head],
                 key_rows: &keys[group],
             };
-            head.backward(gradients);
+            head.backward(blocks, gradients);
         });
+        let Some(cut) = cut else { return };
+        let (keys, values) = spare.split_at(size);
+        for (gradient, more) in [(dk, keys), (dv, values)] {
+            let gradient = &mut gradient[cut * size..][..size];
+            gradient.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
     }
 
     /// The queries of a block.
@@ -133,13 +160,13 @@ impl Attention {
         });
     }
 
-    /// `x keys^T` of a block of rows of `x`, as `[rows, T]`; yields how many columns were computed.
-    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: &mut [f32]) -> usize {
+    /// `x keys^T` of a block of rows of `x`, each `[T]`; yields how many columns were computed.
+    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: Output<'_>) -> usize {
         let queries = self.queries(block);
         let columns = queries.end.next_multiple_of(self.isa.panel()).min(self.tokens);
         let left = Left::rows(&x[queries.start * self.head_dim..], self.head_dim);
         let term = Term { left, right: Right::packed(keys).first_columns(columns) };
-        gemm_serial(self.isa, queries.len(), &[term], Output::to(out, self.tokens));
+        gemm_serial(self.isa, queries.len(), &[term], out);
         columns
     }
 
@@ -152,9 +179,9 @@ impl Attention {
     }
 }
 
-/// Memory for the heads that are packed anew in each pass.
+/// Memory for the heads that are packed anew in each pass, and for a part of a head's gradients.
 #[derive(Debug, Default)]
-pub(crate) struct Packs([Vec<Packed>; 5]);
+pub(crate) struct Packs([Vec<Packed>; 5], Buffer);
 
 /// One head's `[T, D]`, read where it lies or packed.
 enum HeadRows<'a> {
@@ -187,35 +214,62 @@ struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// With `P` the probabilities and `dP = dout v^T`: `dS = P (dP - rowsum(P dP)) / sqrt(D)`, `dq = dS k`, `dk = dS^T q`,
-    /// `dv = P^T dout`.
-    fn backward(&self, [dq, dk, dv]: Gradients<'_>) {
-        let Attention { tokens, head_dim, isa, .. } = self.layer;
+    /// Of some blocks of queries, with `P` the probabilities and `dP = dout v^T`: `dS = P (dP - rowsum(P dP)) / sqrt(D)`,
+    /// `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
+    fn backward(&self, blocks: Range<usize>, [dq, dk, dv]: Gradients<'_>) {
+        let Attention { tokens, head_dim, compute, .. } = self.layer;
+        let stride = tokens.next_multiple_of(WIDE);
+        let words = if compute == Compute::Bf16 { BLOCK * stride } else { 0 };
         dk.fill(0.0);
         dv.fill(0.0);
-        parallel::with_scratch(2 * BLOCK * tokens, |scratch| {
-            let (p, ds) = scratch.split_at_mut(BLOCK * tokens);
-            for block in 0..tokens.div_ceil(BLOCK) {
-                let queries = self.layer.queries(block);
-                let (rows, last, at) = (queries.len(), queries.end, queries.start * head_dim);
-                let columns = self.layer.scores(self.q, self.turned[0], block, p);
-                self.layer.softmax(block, columns, p);
-                self.layer.scores(self.dout, self.turned[1], block, ds);
-                let right = self.dout_rows.range(queries.clone());
-                let term = Term { left: Left::transposed(p, tokens), right };
-                gemm_serial(isa, last, &[term], Output::add(dv, head_dim));
-                let scale = 1.0 / (head_dim as f32).sqrt();
-                let block = queries.clone();
-                isa.run(Scores { p, ds, stride: tokens, columns, queries, scale });
-                let right = self.key_rows.range(0..last);
-                let term = Term { left: Left::rows(ds, tokens), right };
-                gemm_serial(isa, rows, &[term], Output::to(&mut dq[at..], head_dim));
-                let right = self.query_rows.range(block);
-                let term = Term { left: Left::transposed(ds, tokens), right };
-                gemm_serial(isa, last, &[term], Output::add(dk, head_dim));
-            }
+        let first = blocks.start * BLOCK;
+        parallel::with_rows(|pairs| {
+            pairs.resize(words + words / 2);
+            parallel::with_scratch(2 * BLOCK * stride, |scratch| {
+                for block in blocks {
+                    let queries = self.layer.queries(block);
+                    let dq = &mut dq[(queries.start - first) * head_dim..];
+                    let numbers = scratch.split_at_mut(BLOCK * stride);
+                    self.block(block, (numbers, &mut pairs[..]), [dq, &mut *dk, &mut *dv]);
+                }
+            });
         });
     }
+
+    /// One block of queries.
+    fn block(
+        &self,
+        block: usize,
+        ((p, ds), words): ((&mut [f32], &mut [f32]), &mut [u32]),
+        [dq, dk, dv]: Gradients<'_>,
+    ) {
+        let Attention { tokens, head_dim, isa, compute, .. } = self.layer;
+        let (stride, queries) = (tokens.next_multiple_of(WIDE), self.layer.queries(block));
+        let (rows, last) = (queries.len(), queries.end);
+        self.layer.scores(self.q, self.turned[0], block, Output::to(p, stride));
+        self.layer.scores(self.dout, self.turned[1], block, Output::to(ds, stride));
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        let narrow = compute == Compute::Bf16;
+        let pairs = narrow.then_some(Pairs::of(words));
+        let seen = queries.clone();
+        isa.run(Slopes { p, ds, stride, queries: seen, scale, pairs });
+        let [by_values, by_keys, by_queries] = if narrow {
+            let Pairs { p, ds, ds_rows } = Pairs::of(words);
+            let turned = [p, ds].map(|words| Left::transposed_pairs(words, stride));
+            [turned[0], turned[1], Left::rows_of_pairs(ds_rows, stride / 2)]
+        } else {
+            [Left::transposed(p, stride), Left::transposed(ds, stride), Left::rows(ds, stride)]
+        };
+        let of = |left, right, rows, out| gemm_serial(isa, rows, &[Term { left, right }], out);
+        of(by_values, self.dout_rows.range(queries.clone()), last, Output::add(dv, head_dim));
+        of(by_queries, self.key_rows.range(0..last), rows, Output::to(dq, head_dim));
+        of(by_keys, self.query_rows.range(queries), last, Output::add(dk, head_dim));
+    }
+}
+
+/// The block before which half of the work of `blocks` is done, where each looks at all before it.
+fn halfway(blocks: usize) -> usize {
+    (1..blocks).find(|cut| 2 * cut * (cut + 1) >= blocks * (blocks + 1)).unwrap_or(blocks)
 }
 
 /// The softmax of each query's scores over the keys it may see; the other computed columns become 0.
@@ -269,107 +323,5 @@ impl Kernel for Softmax<'_> {
     }
 }
 
-/// `ds` from `dP` to `dS`, in place.
-struct Scores<'a> {
-    p: &'a [f32],
-    ds: &'a mut [f32],
-    stride: usize,
-    columns: usize,
-    queries: Range<usize>,
-    scale: f32,
-}
-
-impl Kernel for Scores<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        for (row, query) in self.queries.enumerate() {
-            let p = &self.p[row * self.stride..][..=query];
-            let ds = &mut self.ds[row * self.stride..][..self.columns];
-            let (seen, unseen) = ds.split_at_mut(query + 1);
-            unseen.fill(0.0);
-            let sum = dot(simd, p, seen);
-            for (d, p) in seen.iter_mut().zip(p) {
-                *d = p * (*d - sum) * self.scale;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layers::testing::{assert_within, numbers, numeric_gradient, sum_of_products, wide};
-
-    /// From the definition, in f64, without blocks.
-    fn reference(layer: Attention, [q, k, v]: [&[f64]; 3]) -> Vec<f64> {
-        let Attention { tokens, head_dim, .. } = layer;
-        let row = |x: &[f64], head: usize, t: usize| {
-            x[(head * tokens + t) * head_dim..][..head_dim].to_vec()
-        };
-        let mut out = Vec::new();
-        for head in 0..layer.heads {
-            let group = layer.group(head);
-            for t in 0..tokens {
-                let q = row(q, head, t);
-                let weights: Vec<f64> = (0..=t)
-                    .map(|s| {
-                        let dot: f64 = q.iter().zip(row(k, group, s)).map(|(q, k)| q * k).sum();
-                        (dot / (head_dim as f64).sqrt()).exp()
-                    })
-                    .collect();
-                let sum: f64 = weights.iter().sum();
-                out.extend((0..head_dim).map(|d| {
-                    let seen = weights.iter().enumerate();
-                    seen.map(|(s, weight)| weight / sum * row(v, group, s)[d]).sum::<f64>()
-                }));
-            }
-        }
-        out
-    }
-
-    fn check(tokens: usize, head_dim: usize, isa: Isa) {
-        check_in(Compute::F32, [tokens, head_dim], isa, 2e-6);
-    }
-
-    /// Fails unless output and gradients are within a relative L2 distance of `limit` of the formula's.
-    fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f64) {
-        let assert_near = |found: &[f32], expected: &[f64]| assert_within(found, expected, limit);
-        let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, isa, compute };
-        let size = tokens * head_dim;
-        let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
-        let dout = numbers(4 * size, 4);
-        let mut out = vec![0.0; 4 * size];
-        let mut packs = Packs::default();
-        layer.forward([&q, &k, &v], &mut packs, &mut out);
-        let (q_64, k_64, v_64) = (wide(&q), wide(&k), wide(&v));
-        assert_near(&out, &reference(layer, [&q_64, &k_64, &v_64]));
-        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; 4 * size]);
-        layer.backward([&q, &k, &v], &dout, &mut packs, [&mut dq, &mut dk, &mut dv]);
-        // The parts of a group's two query heads are summed.
-        let summed = |parts: &[f32]| -> Vec<f32> {
-            parts
-                .chunks(2 * size)
-                .flat_map(|pair| pair[..size].iter().zip(&pair[size..]).map(|(a, b)| a + b))
-                .collect()
-        };
-        let loss = |qkv: [&[f64]; 3]| sum_of_products(&reference(layer, qkv), &dout);
-        assert_near(&dq, &numeric_gradient(&q_64, |q| loss([q, &k_64, &v_64])));
-        assert_near(&summed(&dk), &numeric_gradient(&k_64, |k| loss([&q_64, k, &v_64])));
-        assert_near(&summed(&dv), &numeric_gradient(&v_64, |v| loss([&q_64, &k_64, v])));
-    }
-
-    #[test]
-    fn forward_and_backward_are_those_of_the_formula() {
-        for isa in Isa::available() {
-            check(1, 2, isa);
-            check(9, 6, isa);
-            // More than one block of queries.
-            check(BLOCK + 5, 2, isa);
-            // Products of numbers with 8 bits.
-            check_in(Compute::Bf16, [1, 2], isa, 1e-2);
-            check_in(Compute::Bf16, [BLOCK + 5, 6], isa, 1e-2);
-        }
-    }
-}
+mod tests;

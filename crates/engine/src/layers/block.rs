@@ -11,12 +11,13 @@ use crate::config::ModelConfig;
 use crate::kernels::{Buffer, Compute, Isa, Output};
 use crate::layers::attention::{Attention, Packs};
 use crate::layers::linear::Linear;
-use crate::layers::projection::{self, Backward, Branch, Pair};
+use crate::layers::projection::{self, Backward, Branch, Input, Pair};
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Turn};
 use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
+use crate::parallel::with_rows;
 use rows::{copy, gather, part, part_mut, scatter};
 
 /// The frozen weights of a block.
@@ -129,12 +130,27 @@ impl Block {
         &self,
         pass: &Pass<'_>,
         (projection, x): (Projection, &[f32]),
+        branch: [&mut Buffer; 2],
+        out: Output<'_>,
+    ) {
+        with_rows(|words| {
+            let width = self.projections[projection.index()].inputs();
+            let input = Input::new((pass.isa, pass.compute), (x, width), words);
+            self.project_input(pass, (projection, input), branch, out);
+        });
+    }
+
+    /// As [`Block::project`], of an input that several projections read.
+    fn project_input(
+        &self,
+        pass: &Pass<'_>,
+        (projection, input): (Projection, Input<'_>),
         [z, masked]: [&mut Buffer; 2],
         out: Output<'_>,
     ) {
         let linear = &self.projections[projection.index()];
         let branch = pass.branch(self.layer, projection);
-        projection::forward((pass.isa, linear, branch), x, z, masked, out);
+        projection::forward((pass.isa, linear, branch), input, z, masked, out);
     }
 
     /// Brings the residual `x` through the block, in place.
@@ -189,16 +205,20 @@ impl Block {
         let (runs, sequences) = ((pass.isa, pass.rope), pass.sequences(tokens));
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
-        for (projection, ((heads, z), unnormed)) in projections.into_iter().zip(kept) {
-            let width = self.projections[projection.index()].outputs();
-            let rows = &mut scratch.rows[0];
-            rows.resize(tokens * width);
-            heads.resize(tokens * width);
-            let out = Output::to(rows, width);
-            self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
-            let split = &self.splits[projection.index()];
-            split.forward_each(runs, [rows, unnormed], &sequences, heads);
-        }
+        with_rows(|words| {
+            let normed = (&scratch.normed[..], pass.config.hidden);
+            let input = Input::new((pass.isa, pass.compute), normed, words);
+            for (projection, ((heads, z), unnormed)) in projections.into_iter().zip(kept) {
+                let width = self.projections[projection.index()].outputs();
+                let rows = &mut scratch.rows[0];
+                rows.resize(tokens * width);
+                heads.resize(tokens * width);
+                let (branch, out) = ([z, &mut scratch.masked], Output::to(rows, width));
+                self.project_input(pass, (projection, input), branch, out);
+                let split = &self.splits[projection.index()];
+                split.forward_each(runs, [rows, unnormed], &sequences, heads);
+            }
+        });
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
         tape.attended.resize(out.len());
@@ -217,13 +237,16 @@ impl Block {
         let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
         let size = x.len() / hidden * width;
         let Tape { gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
-        for (projection, out, z) in
-            [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
-        {
-            out.resize(size);
-            let out = Output::to(out, width);
-            self.project(pass, (projection, &scratch.normed), [z, &mut scratch.masked], out);
-        }
+        with_rows(|words| {
+            let input = Input::new((pass.isa, pass.compute), (&scratch.normed[..], hidden), words);
+            for (projection, out, z) in
+                [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
+            {
+                out.resize(size);
+                let (branch, out) = ([z, &mut scratch.masked], Output::to(out, width));
+                self.project_input(pass, (projection, input), branch, out);
+            }
+        });
         let inner = &mut scratch.inner[0];
         inner.resize(size);
         swiglu::forward(pass.isa, gate, up, inner);

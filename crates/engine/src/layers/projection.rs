@@ -7,7 +7,7 @@
 use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm, ready};
 use crate::layers::dropout::Dropout;
 use crate::layers::linear::Linear;
-use crate::parallel::{with_room, with_rows};
+use crate::parallel::with_room;
 
 /// One branch's weights. `b` is held transposed, so that both factors are `R` long rows.
 #[derive(Debug, Clone)]
@@ -128,29 +128,45 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// `out` of `x`, whose rows are whole; `z` is what the backward needs.
+/// Whole rows that one or several projections read, made ready for their products once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input<'a> {
+    x: &'a [f32],
+    left: Left<'a>,
+    compute: Compute,
+}
+
+impl<'a> Input<'a> {
+    /// Of rows `width` long; `words` is for them in bf16.
+    pub(crate) fn new(
+        (isa, compute): (Isa, Compute),
+        (x, width): (&'a [f32], usize),
+        words: &'a mut Buffer<u32>,
+    ) -> Self {
+        Self { x, left: ready(isa, compute, (x, width), words), compute }
+    }
+}
+
+/// `out` of the input; `z` is what the backward needs.
 pub(crate) fn forward(
     (isa, linear, branch): (Isa, &Linear, Option<Branch<'_>>),
-    x: &[f32],
+    Input { x, left, compute }: Input<'_>,
     z: &mut Buffer,
     masked: &mut Buffer,
     out: Output<'_>,
 ) {
-    let (rows, compute) = (x.len() / linear.inputs(), linear.compute());
-    with_rows(|words| {
-        let left = ready(isa, compute, (x, linear.inputs()), words);
-        let Some(branch) = branch else {
-            return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room)], out));
-        };
-        let Factors { rank, down, .. } = branch.factors;
-        z.resize(rows * rank);
-        let same = branch.dropout.is_none() && down.compute() == compute;
-        let input = if same { left } else { Left::rows(branch.input(x, masked), linear.inputs()) };
-        let term = Term { left: input, right: Right::packed(down) };
-        gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
-        let added = branch.factors.out(z);
-        with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room), added], out));
-    });
+    let rows = x.len() / linear.inputs();
+    let Some(branch) = branch else {
+        return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room)], out));
+    };
+    let Factors { rank, down, .. } = branch.factors;
+    z.resize(rows * rank);
+    let same = branch.dropout.is_none() && down.compute() == compute;
+    let input = if same { left } else { Left::rows(branch.input(x, masked), linear.inputs()) };
+    let term = Term { left: input, right: Right::packed(down) };
+    gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
+    let added = branch.factors.out(z);
+    with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room), added], out));
 }
 
 /// One of several projections of the same input, in the backward.

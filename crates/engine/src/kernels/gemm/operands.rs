@@ -31,6 +31,16 @@ impl<'a> Left<'a> {
     pub(crate) fn transposed(data: &'a [f32], stride: usize) -> Self {
         Self { data: Source::F32(data), row: 1, column: stride }
     }
+
+    /// As [`Left::rows`], of pairs of bf16 along the rows.
+    pub(crate) fn rows_of_pairs(words: &'a [u32], stride: usize) -> Self {
+        Self { data: Source::Words(words), row: stride, column: 1 }
+    }
+
+    /// As [`Left::transposed`], of pairs of bf16 along the columns.
+    pub(crate) fn transposed_pairs(words: &'a [u32], stride: usize) -> Self {
+        Self { data: Source::Words(words), row: 1, column: stride }
+    }
 }
 
 /// The right operand, `[K, N]`.
@@ -76,11 +86,11 @@ impl<'a> Right<'a> {
         Self { columns: columns.min(self.columns), ..self }
     }
 
-    /// The first row of the panel that begins at column `first`, and the distance from row to row.
-    #[inline]
-    pub(super) fn panel(&self, first: usize, width: usize) -> (Panel<'a>, usize) {
+    /// The first row of panel `index`, which begins at column `first`, and the distance from row to row.
+    #[inline(always)]
+    pub(super) fn panel(&self, index: usize, first: usize) -> (Panel<'a>, usize) {
         match self.storage {
-            Storage::Packed(matrix) => match matrix.panel(first / width) {
+            Storage::Packed(matrix) => match matrix.panel(index) {
                 (Panel::F32(panel), stride) => (Panel::F32(&panel[self.first * stride..]), stride),
                 (Panel::Bf16(panel), stride) => {
                     (Panel::Bf16(&panel[self.first / 2 * stride..]), stride)

@@ -62,7 +62,7 @@ impl<'a> Operand<'a> {
             }
         }
         let same = matches!(
-            (left, right.panel(0, isa.panel()).0),
+            (left, right.panel(0, 0).0),
             (Source::F32(_), Panel::F32(_)) | (Source::Words(_), Panel::Bf16(_))
         );
         assert!(same, "the operands are of two types");
@@ -87,7 +87,7 @@ pub(crate) fn ready<'a>(
         let from = &data[index * rows * width..];
         isa.run(bf16::Rows { from, stride: width, depth: width, to });
     });
-    Left { data: Source::Words(words), row: in_row, column: 1 }
+    Left::rows_of_pairs(words, in_row)
 }
 
 /// Calls `f` with the terms made ready; with `spread` over all threads.

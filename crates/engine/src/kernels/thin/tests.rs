@@ -1,6 +1,7 @@
 use super::*;
-use crate::kernels::{Left, Right, Term, gemm};
-use crate::layers::testing::numbers;
+use crate::kernels::bf16::{narrow, widen};
+use crate::kernels::{Compute, Left, Right, Term, gemm};
+use crate::layers::testing::{assert_within, numbers};
 use crate::quant::{TensorType, dequantise};
 
 const DEPTH: usize = 512;
@@ -77,6 +78,42 @@ fn a_row_has_the_bits_of_the_product_of_many_rows_however_the_weight_is_held() {
             }
             assert!(blocks.size_bytes() * 3 < packed.size_bytes());
         }
+    }
+}
+
+#[test]
+fn a_weight_in_bf16_is_summed_as_its_rounded_numbers_are() {
+    // An odd depth, whose last number stands alone in its pair; every number of rows that a tile can have.
+    let (rows, depth) = (6, 71);
+    let (x, weight) = (numbers(rows * depth, 3), numbers(depth * COLUMNS, 4));
+    let rounded = |number: &f32| f64::from(widen(narrow(*number)));
+    let column = |row: &[f32], column: usize| {
+        let weights = weight[column..].iter().step_by(COLUMNS);
+        row.iter().zip(weights).map(|(x, weight)| rounded(x) * rounded(weight)).sum::<f64>()
+    };
+    let plain: Vec<f64> = x
+        .chunks_exact(depth)
+        .flat_map(|row| (0..COLUMNS).map(move |index| column(row, index)))
+        .collect();
+    for isa in Isa::available() {
+        let mut packed = Packed::zeros(isa, Compute::Bf16, [depth, COLUMNS]);
+        packed.fill(&weight, [COLUMNS, 1]);
+        let product = |rows: Range<usize>| {
+            let mut out = vec![f32::NAN; rows.len() * COLUMNS];
+            let (x, to) = (&x[rows.start * depth..], Output::to(&mut out, COLUMNS));
+            let weight = Weight::Packed(&packed);
+            thin(isa, rows.len(), vec![Thin { weight, x, further: Vec::new(), out: to }]);
+            out
+        };
+        let found = product(0..rows);
+        assert_within(&found, &plain, 1e-6);
+        for count in 1..rows {
+            assert!(product(0..count) == found[..count * COLUMNS], "{} {count}", isa.name());
+        }
+        let mut many = vec![f32::NAN; found.len()];
+        let term = Term { left: Left::rows(&x, depth), right: Right::packed(&packed) };
+        gemm(isa, rows, &[term], Output::to(&mut many, COLUMNS));
+        assert!(found == many, "{}", isa.name());
     }
 }
 

@@ -54,8 +54,9 @@ fn check(isa: Isa, dropout: Option<Dropout>) {
     let branch = Branch { factors: &factors, scale: SCALE, dropout };
     let (mut z, mut masked) = (Buffer::default(), Buffer::default());
     let mut out = vec![0.0; ROWS * OUTPUTS];
-    let to = Output::to(&mut out, OUTPUTS);
-    forward((isa, &linear, Some(branch)), &x, &mut z, &mut masked, to);
+    let (to, mut words) = (Output::to(&mut out, OUTPUTS), Buffer::default());
+    let input = Input::new((isa, Compute::F32), (&x, INPUTS), &mut words);
+    forward((isa, &linear, Some(branch)), input, &mut z, &mut masked, to);
     let (x_64, a_64, b_64) = (wide(&x), wide(&a), wide(&b));
     assert_near(&out, &reference.out([&x_64, &a_64, &b_64]));
 

@@ -1,0 +1,99 @@
+use super::*;
+use crate::layers::testing::{assert_within, numbers, numeric_gradient, sum_of_products, wide};
+
+/// From the definition, in f64, without blocks.
+fn reference(layer: Attention, [q, k, v]: [&[f64]; 3]) -> Vec<f64> {
+    let Attention { tokens, head_dim, .. } = layer;
+    let row =
+        |x: &[f64], head: usize, t: usize| x[(head * tokens + t) * head_dim..][..head_dim].to_vec();
+    let mut out = Vec::new();
+    for head in 0..layer.heads {
+        let group = layer.group(head);
+        for t in 0..tokens {
+            let q = row(q, head, t);
+            let weights: Vec<f64> = (0..=t)
+                .map(|s| {
+                    let dot: f64 = q.iter().zip(row(k, group, s)).map(|(q, k)| q * k).sum();
+                    (dot / (head_dim as f64).sqrt()).exp()
+                })
+                .collect();
+            let sum: f64 = weights.iter().sum();
+            out.extend((0..head_dim).map(|d| {
+                let seen = weights.iter().enumerate();
+                seen.map(|(s, weight)| weight / sum * row(v, group, s)[d]).sum::<f64>()
+            }));
+        }
+    }
+    out
+}
+
+fn check(tokens: usize, head_dim: usize, isa: Isa) {
+    check_in(Compute::F32, [tokens, head_dim], isa, 2e-6);
+}
+
+/// Fails unless output and gradients are within a relative L2 distance of `limit` of the formula's.
+fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f64) {
+    let assert_near = |found: &[f32], expected: &[f64]| assert_within(found, expected, limit);
+    let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, isa, compute };
+    let size = tokens * head_dim;
+    let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
+    let dout = numbers(4 * size, 4);
+    let mut out = vec![0.0; 4 * size];
+    let mut packs = Packs::default();
+    layer.forward([&q, &k, &v], &mut packs, &mut out);
+    let (q_64, k_64, v_64) = (wide(&q), wide(&k), wide(&v));
+    assert_near(&out, &reference(layer, [&q_64, &k_64, &v_64]));
+    let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; 4 * size]);
+    layer.backward([&q, &k, &v], &dout, &mut packs, [&mut dq, &mut dk, &mut dv]);
+    // The parts of a group's two query heads are summed.
+    let summed = |parts: &[f32]| -> Vec<f32> {
+        parts
+            .chunks(2 * size)
+            .flat_map(|pair| pair[..size].iter().zip(&pair[size..]).map(|(a, b)| a + b))
+            .collect()
+    };
+    let loss = |qkv: [&[f64]; 3]| sum_of_products(&reference(layer, qkv), &dout);
+    assert_near(&dq, &numeric_gradient(&q_64, |q| loss([q, &k_64, &v_64])));
+    assert_near(&summed(&dk), &numeric_gradient(&k_64, |k| loss([&q_64, k, &v_64])));
+    assert_near(&summed(&dv), &numeric_gradient(&v_64, |v| loss([&q_64, &k_64, v])));
+}
+
+#[test]
+fn forward_and_backward_are_those_of_the_formula() {
+    for isa in Isa::available() {
+        check(1, 2, isa);
+        check(9, 6, isa);
+        // More than one block of queries.
+        check(BLOCK + 5, 2, isa);
+        // Products of numbers with 8 bits.
+        check_in(Compute::Bf16, [1, 2], isa, 1e-2);
+        check_in(Compute::Bf16, [BLOCK + 5, 6], isa, 1e-2);
+    }
+}
+
+#[test]
+fn a_head_worked_off_in_two_pieces_has_the_gradients_of_one() {
+    // Blocks enough that the middle one of an odd number of heads is cut.
+    let (tokens, head_dim) = (3 * BLOCK + 5, 6);
+    assert!(halfway(tokens.div_ceil(BLOCK)) < tokens.div_ceil(BLOCK));
+    let size = tokens * head_dim;
+    let [q, k, v, dout] = [1, 2, 3, 4].map(|seed| numbers(size, seed));
+    let repeated = |numbers: &[f32], heads: usize| numbers.repeat(heads);
+    for (isa, compute) in
+        Isa::available().into_iter().flat_map(|isa| [(isa, Compute::F32), (isa, Compute::Bf16)])
+    {
+        let gradients = |heads: usize| {
+            let layer = Attention { heads, kv_heads: heads, head_dim, tokens, isa, compute };
+            let [q, k, v, dout] = [&q, &k, &v, &dout].map(|part| repeated(part, heads));
+            let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![f32::NAN; heads * size]);
+            let to = [&mut dq[..], &mut dk[..], &mut dv[..]];
+            layer.backward([&q, &k, &v], &dout, &mut Packs::default(), to);
+            [dq, dk, dv].map(|gradient| gradient[heads / 2 * size..][..size].to_vec())
+        };
+        let (cut, whole) = (gradients(3), gradients(2));
+        assert_eq!(cut[0], whole[0], "{} {compute}", isa.name());
+        for (cut, whole) in cut[1..].iter().zip(&whole[1..]) {
+            assert_within(cut, &wide(whole), 1e-6);
+        }
+    }
+}
