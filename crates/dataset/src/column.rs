@@ -18,6 +18,7 @@ const TAIL: usize = 32 << 10;
 ///
 /// let folder = tempfile::tempdir()?;
 /// let mut squares = Column::<8>::new_in(folder.path());
+/// assert!(squares.is_empty());
 /// for number in 0..100_000_u64 {
 ///     squares.push((number * number).to_le_bytes())?;
 /// }
@@ -116,6 +117,22 @@ impl<const N: usize> Column<N> {
 }
 
 /// The rows of a [`Column`], read in blocks.
+///
+/// # Examples
+///
+/// ```
+/// use dataset::{Column, Rows};
+///
+/// let folder = tempfile::tempdir()?;
+/// let mut tokens = Column::<2>::new_in(folder.path());
+/// for count in [512_u16, 2048, 90] {
+///     tokens.push(count.to_le_bytes())?;
+/// }
+/// let rows: Rows<'_, 2> = tokens.rows();
+/// let most = rows.map(|row| row.map(u16::from_le_bytes)).collect::<Result<Vec<_>, _>>()?.into_iter().max();
+/// assert_eq!(most, Some(2048));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Rows<'a, const N: usize> {
     column: &'a Column<N>,

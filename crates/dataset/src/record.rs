@@ -62,15 +62,15 @@ impl Record {
 /// # Examples
 ///
 /// ```
-/// use std::collections::HashSet;
-///
 /// use dataset::{ContentHash, Place, Record};
 ///
 /// let [question, reasoning, response] = ["Why?", "Because.", "So."].map(str::to_owned);
 /// let record = Record { place: Place::default(), question, reasoning, response };
-/// let known: HashSet<ContentHash> = [record.content_hash()].into();
-/// assert!(known.contains(&record.clone().content_hash()));
-/// assert_eq!(record.content_hash().to_string().len(), 32);
+/// let hash = record.content_hash();
+/// assert_eq!(hash, record.clone().content_hash());
+/// assert_eq!(hash.to_string().len(), 32);
+/// // It can be kept as bytes.
+/// assert_eq!(ContentHash::from_bytes(hash.to_bytes()), hash);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(u128);
