@@ -44,6 +44,16 @@ impl Bins {
     }
 
     /// As [`of`](Self::of), for values in ascending order that each come with how often they are there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use plot::Bins;
+    ///
+    /// // Three examples of 120 tokens and one of 340, without a list of all.
+    /// let counted = [(120, 3), (340, 1)];
+    /// assert_eq!(Bins::of_counted(counted.into_iter()), Bins::of(&[120, 340, 120, 120]));
+    /// ```
     pub fn of_counted(values: impl Iterator<Item = (u64, u64)> + Clone) -> Self {
         let (mut max, mut all) = (0, 0);
         for (value, times) in values.clone() {
