@@ -1,8 +1,8 @@
 """Lists public items of the libraries that no example in their documentation shows.
 
 An item is shown by an example of its own, or by its name in one of its type's, module's or crate's. Only examples that
-run or compile count. Reads rustdoc's JSON, which a stable toolchain gives where RUSTC_BOOTSTRAP is set; its format may
-change. Usage, from the root:
+run or compile count, without their hidden lines. Reads rustdoc's JSON, which a stable toolchain gives where
+RUSTC_BOOTSTRAP is set; its format may change. Usage, from the root:
 
     python3 tests/doc_examples.py [CRATE...]
 """
@@ -20,9 +20,10 @@ NOT_RUN = re.compile(r"text|ignore|compile_fail|console|json|sh|toml")
 
 
 def examples(item):
-    """The code of all examples of an item."""
+    """The code of all examples of an item, as readers see it."""
     blocks = re.findall(r"```([^\n]*)\n(.*?)```", item["docs"] or "", re.DOTALL)
-    return "\n".join(code for tags, code in blocks if not NOT_RUN.search(tags))
+    lines = [line for tags, code in blocks if not NOT_RUN.search(tags) for line in code.splitlines()]
+    return "\n".join(line for line in lines if not line.startswith("# "))
 
 
 def document(name, target):

@@ -13,6 +13,20 @@ use crate::tokenizer::TokenizerError;
 use crate::trainer::CheckpointError;
 
 /// Why the engine could not do what it was asked.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+///
+/// use engine::{Error, Weights};
+///
+/// let refused = Weights::open(Path::new("records.csv"));
+/// let Err(Error::NoModel { path } | Error::File { path, .. }) = refused else {
+///     panic!("a table of records is no model");
+/// };
+/// assert_eq!(path, Path::new("records.csv"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

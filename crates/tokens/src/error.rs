@@ -1,6 +1,16 @@
 //! What can be wrong with a model's name or a price table.
 
 /// Why a model has no encoding, or a price table cannot be used.
+///
+/// # Examples
+///
+/// ```
+/// use tokens::{Encoding, Error};
+///
+/// let error = Encoding::for_model("smollm2").unwrap_err();
+/// assert!(matches!(&error, Error::UnknownModel { model } if model == "smollm2"));
+/// assert_eq!(error.to_string(), "no encoding is known for model `smollm2`");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
