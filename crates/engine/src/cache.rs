@@ -7,7 +7,7 @@ use crate::config::ModelConfig;
 use crate::kernels::{
     Buffer, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial,
 };
-use crate::layers::attention::Softmax;
+use crate::layers::attention::{Sum, Weights, stride};
 use crate::parallel;
 
 /// Rows that a cache begins with, and the step in which it grows at least.
@@ -119,9 +119,9 @@ impl Cache {
         let [keys, values] = &self.blocks[block];
         let Self { heads, kv_heads, head_dim, .. } = *self;
         let count = queries.len() / (heads * head_dim);
-        let (total, stride) = (self.tokens + count, self.capacity * head_dim);
+        let (total, of_head) = (self.tokens + count, self.capacity * head_dim);
         let keys: Vec<Packed> = parallel::map(kv_heads, |head| {
-            Packed::transposed(isa, &keys.0[head * stride..][..total * head_dim], head_dim)
+            Packed::transposed(isa, &keys.0[head * of_head..][..total * head_dim], head_dim)
         });
         let blocks = count.div_ceil(QUERIES);
         let rows = |index: usize| {
@@ -134,19 +134,22 @@ impl Cache {
             let group = head / (heads / kv_heads);
             let q = &queries[(head * count + rows.start) * head_dim..];
             let positions = self.tokens + rows.start..self.tokens + rows.end;
-            let columns = positions.end.next_multiple_of(isa.panel()).min(total);
-            parallel::with_scratch(QUERIES * total, |scores| {
+            let columns = positions.end.next_multiple_of(isa.lanes()).min(total);
+            let (beside, last, mut sums) = (stride(total), positions.end, [Sum::default(); QUERIES]);
+            parallel::with_scratch(QUERIES * beside, |scores| {
                 let right = Right::packed(&keys[group]).first_columns(columns);
                 let term = Term { left: Left::rows(q, head_dim), right };
-                gemm_serial(isa, rows.len(), &[term], Output::to(scores, total));
-                let scale = 1.0 / (head_dim as f32).sqrt();
-                let (last, stride_of_scores) = (positions.end, total);
-                let queries = positions;
-                isa.run(Softmax { scores, stride: stride_of_scores, columns, queries, scale });
-                let v = Right::rows(&values.0[group * stride..], last, head_dim);
-                let term = Term { left: Left::rows(scores, total), right: v };
+                gemm_serial(isa, rows.len(), &[term], Output::to(scores, beside));
+                let (sums, scale) = (&mut sums[..rows.len()], 1.0 / (head_dim as f32).sqrt());
+                let (stride, queries) = (beside, positions);
+                isa.run(Weights { scores, stride, queries, scale, words: None, sums });
+                let v = Right::rows(&values.0[group * of_head..], last, head_dim);
+                let term = Term { left: Left::rows(scores, beside), right: v };
                 gemm_serial(isa, rows.len(), &[term], Output::to(out, head_dim));
             });
+            for (row, sum) in out.chunks_exact_mut(head_dim).zip(sums) {
+                row.iter_mut().for_each(|x| *x *= sum.inverse);
+            }
         });
     }
 }

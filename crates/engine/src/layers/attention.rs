@@ -5,14 +5,14 @@
 //! no `[T, T]` is ever held; the backward computes the probabilities again.
 
 mod slopes;
+mod weights;
 
 use std::ops::Range;
 
-use crate::kernels::{
-    Buffer, Compute, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, exp, gemm_serial,
-};
+use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm_serial};
 use crate::parallel;
-use slopes::{Pairs, Slopes, WIDE};
+use slopes::{Pairs, Slopes};
+pub(crate) use weights::{Sum, Weights, stride};
 
 /// Queries in a block: a multiple of the register tile's rows, and even; the scores of 1,024 keys then fill 196 KiB.
 const BLOCK: usize = 48;
@@ -40,36 +40,59 @@ pub(crate) struct Attention {
 pub(crate) type Gradients<'a> = [&'a mut [f32]; 3];
 
 impl Attention {
-    /// `out` of `[q, k, v]`.
-    pub(crate) fn forward(self, [q, k, v]: [&[f32]; 3], packs: &mut Packs, out: &mut [f32]) {
+    /// `out` of `[q, k, v]`, and what the backward needs to know of each query's sum, `[H, T]`.
+    pub(crate) fn forward(
+        self,
+        [q, k, v]: [&[f32]; 3],
+        packs: &mut Packs,
+        (out, sums): (&mut [f32], &mut [Sum]),
+    ) {
         let [keys, values, ..] = &mut packs.0;
         let (keys, values) = (self.columns(k, keys), self.rows(v, self.kv_heads, values));
-        let blocks = self.tokens.div_ceil(BLOCK);
-        let lengths = (0..self.heads * blocks)
-            .map(|index| [self.queries(index % blocks).len() * self.head_dim]);
-        parallel::pieces_mut([out], lengths, |index, [out]| {
-            let (head, block) = (index / blocks, index % blocks);
-            let queries = self.queries(block);
-            let last = queries.end;
-            parallel::with_scratch(BLOCK * self.tokens, |scores| {
-                let q = self.head(q, head);
-                let out_of_scores = Output::to(scores, self.tokens);
-                let columns = self.scores(q, &keys[self.group(head)], block, out_of_scores);
-                self.softmax(block, columns, scores);
-                let right = values[self.group(head)].range(0..last);
-                let term = Term { left: Left::rows(scores, self.tokens), right };
-                gemm_serial(self.isa, queries.len(), &[term], Output::to(out, self.head_dim));
+        let (blocks, stride) = (self.tokens.div_ceil(BLOCK), stride(self.tokens));
+        let mut pieces = Vec::with_capacity(self.heads * blocks);
+        let (size, of_sums) = (self.tokens * self.head_dim, sums.chunks_exact_mut(self.tokens));
+        for (head, (out, sums)) in out.chunks_exact_mut(size).zip(of_sums).enumerate() {
+            let rows = out.chunks_mut(BLOCK * self.head_dim).zip(sums.chunks_mut(BLOCK));
+            pieces.extend(rows.enumerate().map(|(block, rows)| (head, block, rows)));
+        }
+        let words = if self.compute == Compute::Bf16 { BLOCK * stride / 2 } else { 0 };
+        parallel::each_of(pieces, |(head, block, (out, sums))| {
+            let (queries, group) = (self.queries(block), self.group(head));
+            parallel::with_rows(|words_of_rows| {
+                words_of_rows.resize(words);
+                parallel::with_scratch(BLOCK * stride, |scores| {
+                    let to = Output::to(scores, stride);
+                    self.scores(self.head(q, head), &keys[group], block, to);
+                    let words = (words > 0).then_some(&mut words_of_rows[..]);
+                    let scale = self.scale();
+                    let (rows, last, seen) = (queries.len(), queries.end, queries);
+                    let kernel =
+                        Weights { scores, stride, queries: seen, scale, words, sums: &mut *sums };
+                    self.isa.run(kernel);
+                    let left = if words_of_rows.is_empty() {
+                        Left::rows(scores, stride)
+                    } else {
+                        Left::rows_of_pairs(words_of_rows, stride / 2)
+                    };
+                    let term = Term { left, right: values[group].range(0..last) };
+                    gemm_serial(self.isa, rows, &[term], Output::to(out, self.head_dim));
+                });
             });
+            for (row, sum) in out.chunks_exact_mut(self.head_dim).zip(sums) {
+                row.iter_mut().for_each(|x| *x *= sum.inverse);
+            }
         });
     }
 
-    /// The gradients of `dout` (overwritten).
+    /// The gradients of `dout` (overwritten), with the `sums` of the forward and of each token and head the product of the
+    /// output with `dout`, `[T, H]`.
     ///
     /// A head is a piece of work. Of an odd number the middle one is two, so that two threads have as much to do each.
     pub(crate) fn backward(
         self,
         [q, k, v]: [&[f32]; 3],
-        dout: &[f32],
+        (dout, means, sums): (&[f32], &[f32], &[Sum]),
         packs: &mut Packs,
         [dq, dk, dv]: Gradients<'_>,
     ) {
@@ -100,6 +123,8 @@ impl Attention {
                 layer: self,
                 q: self.head(q, head),
                 dout: self.head(dout, head),
+                means: &means[head..],
+                sums: &sums[head * self.tokens..][..self.tokens],
                 turned: [&turned[0][group], &turned[1][group]],
                 query_rows: &rows[0][head],
                 dout_rows: &rows[1][head],
@@ -160,22 +185,18 @@ impl Attention {
         });
     }
 
-    /// `x keys^T` of a block of rows of `x`, each `[T]`; yields how many columns were computed.
-    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: Output<'_>) -> usize {
+    /// `x keys^T` of a block of rows of `x`, of the keys that one of them sees.
+    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: Output<'_>) {
         let queries = self.queries(block);
-        let columns = queries.end.next_multiple_of(self.isa.panel()).min(self.tokens);
+        let columns = queries.end.next_multiple_of(self.isa.lanes()).min(self.tokens);
         let left = Left::rows(&x[queries.start * self.head_dim..], self.head_dim);
         let term = Term { left, right: Right::packed(keys).first_columns(columns) };
         gemm_serial(self.isa, queries.len(), &[term], out);
-        columns
     }
 
-    /// Scores to probabilities, in place.
-    fn softmax(self, block: usize, columns: usize, scores: &mut [f32]) {
-        let queries = self.queries(block);
-        let scale = 1.0 / (self.head_dim as f32).sqrt();
-        let stride = self.tokens;
-        self.isa.run(Softmax { scores, stride, columns, queries, scale });
+    /// What scores are multiplied by.
+    fn scale(self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
     }
 }
 
@@ -206,6 +227,10 @@ struct Head<'a> {
     layer: Attention,
     q: &'a [f32],
     dout: &'a [f32],
+    /// `rowsum(P dP)` of each token, `H` apart.
+    means: &'a [f32],
+    /// Of each token.
+    sums: &'a [Sum],
     /// Keys and values, `[D, T]`.
     turned: [&'a Packed; 2],
     query_rows: &'a HeadRows<'a>,
@@ -218,7 +243,7 @@ impl Head<'_> {
     /// `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
     fn backward(&self, blocks: Range<usize>, [dq, dk, dv]: Gradients<'_>) {
         let Attention { tokens, head_dim, compute, .. } = self.layer;
-        let stride = tokens.next_multiple_of(WIDE);
+        let stride = stride(tokens);
         let words = if compute == Compute::Bf16 { BLOCK * stride } else { 0 };
         dk.fill(0.0);
         dv.fill(0.0);
@@ -244,15 +269,16 @@ impl Head<'_> {
         [dq, dk, dv]: Gradients<'_>,
     ) {
         let Attention { tokens, head_dim, isa, compute, .. } = self.layer;
-        let (stride, queries) = (tokens.next_multiple_of(WIDE), self.layer.queries(block));
+        let (stride, queries) = (stride(tokens), self.layer.queries(block));
         let (rows, last) = (queries.len(), queries.end);
         self.layer.scores(self.q, self.turned[0], block, Output::to(p, stride));
         self.layer.scores(self.dout, self.turned[1], block, Output::to(ds, stride));
-        let scale = 1.0 / (head_dim as f32).sqrt();
         let narrow = compute == Compute::Bf16;
-        let pairs = narrow.then_some(Pairs::of(words));
-        let seen = queries.clone();
-        isa.run(Slopes { p, ds, stride, queries: seen, scale, pairs });
+        let (pairs, scale) = (narrow.then_some(Pairs::of(words)), self.layer.scale());
+        let heads = self.layer.heads;
+        let means = (&self.means[queries.start * heads..], heads);
+        let (seen, sums) = (queries.clone(), &self.sums[queries.clone()]);
+        isa.run(Slopes { p, ds, stride, queries: seen, scale, sums, means, pairs });
         let [by_values, by_keys, by_queries] = if narrow {
             let Pairs { p, ds, ds_rows } = Pairs::of(words);
             let turned = [p, ds].map(|words| Left::transposed_pairs(words, stride));
@@ -270,57 +296,6 @@ impl Head<'_> {
 /// The block before which half of the work of `blocks` is done, where each looks at all before it.
 fn halfway(blocks: usize) -> usize {
     (1..blocks).find(|cut| 2 * cut * (cut + 1) >= blocks * (blocks + 1)).unwrap_or(blocks)
-}
-
-/// The softmax of each query's scores over the keys it may see; the other computed columns become 0.
-pub(crate) struct Softmax<'a> {
-    /// `[queries, stride]`.
-    pub(crate) scores: &'a mut [f32],
-    /// From row to row.
-    pub(crate) stride: usize,
-    /// How many columns were computed.
-    pub(crate) columns: usize,
-    /// The queries' positions; each sees the keys up to its own.
-    pub(crate) queries: Range<usize>,
-    /// What scores are multiplied by.
-    pub(crate) scale: f32,
-}
-
-impl Kernel for Softmax<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        for (row, query) in self.queries.enumerate() {
-            let row = &mut self.scores[row * self.stride..][..self.columns];
-            let (seen, unseen) = row.split_at_mut(query + 1);
-            unseen.fill(0.0);
-            let mut largest = simd.splat(f32::NEG_INFINITY);
-            for x in seen.chunks(S::LANES) {
-                let whole = x.len() == S::LANES;
-                let x = if whole { simd.load(x) } else { simd.load_part(x, f32::NEG_INFINITY) };
-                largest = simd.max(largest, x);
-            }
-            let largest = simd.splat(simd.largest(largest) * self.scale);
-            let scale = simd.splat(self.scale);
-            let mut sum = simd.splat(0.0);
-            for x in seen.chunks_mut(S::LANES) {
-                if x.len() == S::LANES {
-                    let e = exp(simd, simd.sub(simd.mul(simd.load(x), scale), largest));
-                    sum = simd.add(sum, e);
-                    simd.store(x, e);
-                } else {
-                    let part = simd.load_part(x, 0.0);
-                    simd.store_part(x, exp(simd, simd.sub(simd.mul(part, scale), largest)));
-                    sum = simd.add(sum, simd.load_part(x, 0.0));
-                }
-            }
-            let inverse = 1.0 / simd.sum(sum);
-            for x in seen {
-                *x *= inverse;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::config::ModelConfig;
 use crate::kernels::{Buffer, Compute, Isa, Output};
-use crate::layers::attention::{Attention, Packs};
+use crate::layers::attention::{Attention, Packs, Sum};
 use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Backward, Branch, Input, Pair};
 use crate::layers::rms_norm::RmsNorm;
@@ -18,7 +18,7 @@ use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
 use crate::parallel::with_rows;
-use rows::{copy, gather, part, part_mut, scatter};
+use rows::{copy, gather, part, part_mut, products, scatter};
 
 /// The frozen weights of a block.
 #[derive(Debug)]
@@ -87,6 +87,8 @@ pub(crate) struct Tape {
     qkv: [Buffer; 3],
     /// q, k and v before the normalisation of their heads, by rows; empty where there is none.
     unnormed: [Buffer; 3],
+    /// What the attention's backward needs of each query, `[H, T]`.
+    sums: Vec<Sum>,
     /// The attention's output, `[T, H D]`.
     attended: Buffer,
     /// The residual before the MLP, `[T, C]`.
@@ -104,7 +106,8 @@ impl Tape {
     pub(crate) fn size_bytes(config: &ModelConfig, tokens: usize, rank: usize) -> usize {
         let (queries, keys) = (config.query_size(), config.kv_size());
         let unnormed = if config.qk_norm { queries + keys } else { 0 };
-        let attention = 2 * config.hidden + 2 * queries + 2 * keys + unnormed;
+        let sums = 2 * config.heads;
+        let attention = 2 * config.hidden + 2 * queries + 2 * keys + unnormed + sums;
         tokens * (attention + 2 * config.intermediate + Projection::ALL.len() * rank) * 4
     }
 }
@@ -120,6 +123,8 @@ pub(crate) struct Scratch {
     inner: [Buffer; 4],
     masked: Buffer,
     dnormed: Buffer,
+    /// What the attention's output is times its gradient, of each token and head.
+    means: Buffer,
     packs: Packs,
     backward: projection::Scratch,
 }
@@ -222,11 +227,13 @@ impl Block {
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
         tape.attended.resize(out.len());
+        tape.sums.resize(tokens * pass.config.heads, Sum::default());
         for sequence in sequences {
             let attention = pass.attention(sequence.len());
             let qkv = tape.qkv.each_ref().map(|heads| part(heads, &sequence, tokens));
             let out = part_mut(out, &sequence, tokens);
-            attention.forward(qkv, &mut scratch.packs, out);
+            let sums = part_mut(&mut tape.sums, &sequence, tokens);
+            attention.forward(qkv, &mut scratch.packs, (out, sums));
             let attended = part_mut(&mut tape.attended, &sequence, tokens);
             pass.rope.to_rows(out, Turn::Not, sequence.len(), attended);
         }
@@ -284,6 +291,7 @@ impl Block {
         self.output_backward(pass, (&dx[..], o), tape, scratch);
         let [dattended, spare, _] = &mut scratch.rows;
         let tokens = tape.x.len() / hidden;
+        scatter(&mut scratch.means, rows, tokens * pass.config.heads, spare);
         scatter(dattended, rows, tokens * pass.config.query_size(), spare);
         scatter(dx, rows, tokens * hidden, spare);
         self.attention_backward(pass, (&mut dx[..], [q, k, v]), tape, scratch);
@@ -316,18 +324,21 @@ impl Block {
         self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
     }
 
-    /// Leaves the gradient by what was attended in the first of the rows.
+    /// Leaves the gradient by what was attended in the first of the rows, and that times what was attended in the means.
     fn output_backward(
         &self,
         pass: &Pass<'_>,
         (dx, o): (&[f32], &mut Option<Pair>),
         tape: &Tape,
-        Scratch { rows, backward, .. }: &mut Scratch,
+        Scratch { rows, means, backward, .. }: &mut Scratch,
     ) {
         let dattended = &mut rows[0];
         dattended.resize(tape.attended.len());
         let set = vec![self.part(pass, (Projection::Output, o), dx, tape)];
         projection::backward(pass.isa, set, &tape.attended, backward, Some(dattended));
+        let width = pass.config.head_dim;
+        means.resize(dattended.len() / width);
+        products(pass.isa, width, [&tape.attended, dattended], means);
     }
 
     fn attention_backward(
@@ -335,7 +346,7 @@ impl Block {
         pass: &Pass<'_>,
         (dx, [q, k, v]): (&mut [f32], [&mut Option<Pair>; 3]),
         tape: &Tape,
-        Scratch { normed, rows, heads, dnormed, packs, backward, .. }: &mut Scratch,
+        Scratch { normed, rows, heads, dnormed, means, packs, backward, .. }: &mut Scratch,
     ) {
         let (isa, tokens) = (pass.isa, dx.len() / pass.config.hidden);
         normed.resize(dx.len());
@@ -354,7 +365,9 @@ impl Block {
             let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
             let by_heads = [&mut *dq, &mut *dk, &mut *dv];
             let by_heads = by_heads.map(|heads| part_mut(heads, sequence, tokens));
-            attention.backward(qkv, dattended, packs, by_heads);
+            let (means, sums) =
+                (part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            attention.backward(qkv, (dattended, means, sums), packs, by_heads);
         }
         let projections = [Projection::Query, Projection::Key, Projection::Value];
         let given = rows.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);

@@ -27,6 +27,17 @@ fn reference(layer: Attention, [q, k, v]: [&[f64]; 3]) -> Vec<f64> {
     out
 }
 
+/// `[T, H]` of outputs and their gradients, `[H, T, D]`.
+fn means(layer: Attention, out: &[f32], dout: &[f32]) -> Vec<f32> {
+    let mut means = vec![0.0; layer.tokens * layer.heads];
+    let rows = out.chunks(layer.head_dim).zip(dout.chunks(layer.head_dim));
+    for (row, (out, dout)) in rows.enumerate() {
+        let (head, token) = (row / layer.tokens, row % layer.tokens);
+        means[token * layer.heads + head] = out.iter().zip(dout).map(|(a, b)| a * b).sum();
+    }
+    means
+}
+
 fn check(tokens: usize, head_dim: usize, isa: Isa) {
     check_in(Compute::F32, [tokens, head_dim], isa, 2e-6);
 }
@@ -40,11 +51,14 @@ fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f
     let dout = numbers(4 * size, 4);
     let mut out = vec![0.0; 4 * size];
     let mut packs = Packs::default();
-    layer.forward([&q, &k, &v], &mut packs, &mut out);
+    let mut sums = vec![Sum::default(); 4 * tokens];
+    layer.forward([&q, &k, &v], &mut packs, (&mut out, &mut sums));
     let (q_64, k_64, v_64) = (wide(&q), wide(&k), wide(&v));
     assert_near(&out, &reference(layer, [&q_64, &k_64, &v_64]));
     let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; 4 * size]);
-    layer.backward([&q, &k, &v], &dout, &mut packs, [&mut dq, &mut dk, &mut dv]);
+    let means = means(layer, &out, &dout);
+    let known = (&dout[..], &means[..], &sums[..]);
+    layer.backward([&q, &k, &v], known, &mut packs, [&mut dq, &mut dk, &mut dv]);
     // The parts of a group's two query heads are summed.
     let summed = |parts: &[f32]| -> Vec<f32> {
         parts
@@ -87,7 +101,11 @@ fn a_head_worked_off_in_two_pieces_has_the_gradients_of_one() {
             let [q, k, v, dout] = [&q, &k, &v, &dout].map(|part| repeated(part, heads));
             let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![f32::NAN; heads * size]);
             let to = [&mut dq[..], &mut dk[..], &mut dv[..]];
-            layer.backward([&q, &k, &v], &dout, &mut Packs::default(), to);
+            let (mut out, mut sums) = (q.clone(), vec![Sum::default(); heads * tokens]);
+            let mut packs = Packs::default();
+            layer.forward([&q, &k, &v], &mut packs, (&mut out, &mut sums));
+            let means = means(layer, &out, &dout);
+            layer.backward([&q, &k, &v], (&dout, &means, &sums), &mut packs, to);
             [dq, dk, dv].map(|gradient| gradient[heads / 2 * size..][..size].to_vec())
         };
         let (cut, whole) = (gradients(3), gradients(2));

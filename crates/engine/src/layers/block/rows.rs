@@ -2,24 +2,24 @@
 
 use std::ops::Range;
 
-use crate::kernels::Buffer;
+use crate::kernels::{Buffer, Isa, Kernel, Simd, dot};
 use crate::parallel;
 
 /// Numbers copied in one piece of work.
 const PIECE: usize = 1 << 15;
 
 /// What belongs to a sequence of numbers that are as many for each of `tokens` tokens.
-pub(super) fn part<'a>(numbers: &'a [f32], sequence: &Range<usize>, tokens: usize) -> &'a [f32] {
+pub(super) fn part<'a, T>(numbers: &'a [T], sequence: &Range<usize>, tokens: usize) -> &'a [T] {
     let width = numbers.len() / tokens;
     &numbers[sequence.start * width..sequence.end * width]
 }
 
 /// As [`part`].
-pub(super) fn part_mut<'a>(
-    numbers: &'a mut [f32],
+pub(super) fn part_mut<'a, T>(
+    numbers: &'a mut [T],
     sequence: &Range<usize>,
     tokens: usize,
-) -> &'a mut [f32] {
+) -> &'a mut [T] {
     let width = numbers.len() / tokens;
     &mut numbers[sequence.start * width..sequence.end * width]
 }
@@ -50,4 +50,32 @@ pub(super) fn copy(from: &[f32], to: &mut Buffer) {
     parallel::chunks_mut(to, PIECE, |index, to| {
         to.copy_from_slice(&from[index * PIECE..][..to.len()]);
     });
+}
+
+/// The products of every `width` numbers of one with those of the other, which are as many.
+pub(super) fn products(isa: Isa, width: usize, [a, b]: [&[f32]; 2], to: &mut [f32]) {
+    parallel::chunks_mut(to, PIECE / width, |index, to| {
+        let first = index * (PIECE / width) * width;
+        let numbers = first..first + to.len() * width;
+        isa.run(Products { width, a: &a[numbers.clone()], b: &b[numbers], to });
+    });
+}
+
+struct Products<'a> {
+    width: usize,
+    a: &'a [f32],
+    b: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Kernel for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let rows = self.a.chunks_exact(self.width).zip(self.b.chunks_exact(self.width));
+        for (to, (a, b)) in self.to.iter_mut().zip(rows) {
+            *to = dot(simd, a, b);
+        }
+    }
 }
