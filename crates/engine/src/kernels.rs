@@ -8,6 +8,7 @@
     reason = "a vector operation that is not inlined into its instruction set's function is a call per vector"
 )]
 
+mod activations;
 mod compute;
 mod bf16;
 mod buffer;
@@ -27,6 +28,7 @@ mod neon;
 #[cfg(all(test, not(target_arch = "aarch64")))]
 mod neon_emulated;
 
+pub(crate) use activations::{Activations, Forms, make};
 pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::Buffer;
 pub use compute::Compute;

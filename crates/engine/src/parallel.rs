@@ -85,6 +85,7 @@ thread_local! {
     static SCRATCH: Cell<Buffer> = Cell::default();
     static WORDS: Cell<Buffer<u32>> = Cell::default();
     static ROWS: Cell<Buffer<u32>> = Cell::default();
+    static NUMBERS: Cell<Buffer> = Cell::default();
     static ROOM: Cell<[Packed; 3]> = Cell::default();
 }
 
@@ -112,6 +113,15 @@ pub(crate) fn with_words<T>(length: usize, f: impl FnOnce(&mut [u32]) -> T) -> T
     buffer.resize(length);
     let result = f(&mut buffer);
     WORDS.set(buffer);
+    result
+}
+
+/// As [`with_scratch`], in memory of its own: for what is around calls that need scratch themselves.
+pub(crate) fn with_numbers<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
+    let mut buffer = NUMBERS.take();
+    buffer.resize(length);
+    let result = f(&mut buffer);
+    NUMBERS.set(buffer);
     result
 }
 

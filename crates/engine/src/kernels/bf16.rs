@@ -110,6 +110,34 @@ impl Kernel for Columns<'_> {
     }
 }
 
+/// Two rows of f32 to words, along the rows and along the columns.
+pub(super) struct TwoRows<'a> {
+    /// One after the other.
+    pub(super) from: &'a [f32],
+    /// Of one or both rows, one after the other, an odd last number of each beside a 0; may be empty.
+    pub(super) rows: &'a mut [u32],
+    /// As many as a row has numbers; may be empty.
+    pub(super) columns: &'a mut [u32],
+}
+
+impl Kernel for TwoRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let width = self.from.len() / 2;
+        let (first, second) = self.from.split_at(width);
+        let words = width.div_ceil(2);
+        for (to, from) in self.rows.chunks_exact_mut(words).zip([first, second]) {
+            Rows { from, stride: width, depth: width, to }.run(simd);
+        }
+        if !self.columns.is_empty() {
+            let (from, to, count) = (self.from, self.columns, width);
+            Columns { from, stride: width, depth: 2, width, count, to }.run(simd);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

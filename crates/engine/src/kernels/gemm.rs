@@ -3,16 +3,16 @@
 //! The shape of the loops is `GotoBLAS`'s (Goto and van de Geijn, 2008) with `B` packed once for good instead of in every
 //! call, and `A` read where it lies. Each number of `C` is summed over `k` in one fixed order, so neither the number of
 //! threads nor the cut into tiles changes a bit of it. Where `B` is packed in bf16, `A` is brought to bf16 first, whole,
-//! and the sum is f32; products of both types can be summed in one tile.
+//! and the sum is f32; the products of one sum are of one type.
 
 mod operands;
 mod prepare;
 
+use super::compute::Compute;
 use super::isa::{Isa, Kernel};
-use super::packed::Panel;
+use super::packed::Words;
 use super::simd::Simd;
 use crate::parallel;
-use operands::Source;
 pub(crate) use operands::{Left, Output, Right, Term};
 pub(crate) use prepare::ready;
 use prepare::{Operand, prepared};
@@ -27,6 +27,8 @@ const DEPTH: usize = 2048;
 const ROWS: usize = 96;
 /// Pieces of work below which there are fewer rows in one, so that no thread waits long for the last.
 const PIECES: usize = 16;
+/// Products that may be summed.
+const TERMS: usize = 6;
 /// Below so many multiplications a second thread costs more than it saves.
 const SERIAL: usize = 1 << 18;
 
@@ -37,8 +39,9 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_
     if rows * columns * depth < SERIAL || parallel::threads() == 1 {
         return gemm_serial(isa, rows, terms, out);
     }
+    let base = out.base;
     prepared(isa, rows, terms, true, |operands| {
-        let Some(job) = Job::new(isa, rows, operands, &mut out) else { return };
+        let Some(job) = Job::new(isa, rows, operands, (&mut out, base)) else { return };
         let panels = job.columns.div_ceil(job.width);
         let height = (rows * panels / PIECES).next_multiple_of(TILE).clamp(TILE, ROWS);
         let bands = rows.div_ceil(height);
@@ -51,8 +54,9 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_
 
 /// As [`gemm`], on the calling thread alone: for work that is itself one of many pieces.
 pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
+    let base = out.base;
     prepared(isa, rows, terms, false, |operands| {
-        let Some(job) = Job::new(isa, rows, operands, &mut out) else { return };
+        let Some(job) = Job::new(isa, rows, operands, (&mut out, base)) else { return };
         for panel in 0..job.columns.div_ceil(job.width) {
             isa.run(Block { job: &job, panel, rows: 0..rows });
         }
@@ -69,6 +73,8 @@ struct Piece {
 
 /// A checked sum of products.
 struct Job<'a> {
+    /// Whether the operands are pairs of bf16, else f32.
+    pairs: bool,
     operands: &'a [Operand<'a>],
     /// What is summed in the registers before `C` is written, pass by pass.
     passes: Vec<Vec<Piece>>,
@@ -79,6 +85,8 @@ struct Job<'a> {
     stride: usize,
     scale: f32,
     accumulate: bool,
+    /// As long as the output.
+    base: Option<&'a [f32]>,
 }
 
 #[expect(unsafe_code, reason = "the threads write disjoint blocks of one output")]
@@ -92,18 +100,25 @@ impl<'a> Job<'a> {
         isa: Isa,
         rows: usize,
         operands: &'a [Operand<'a>],
-        out: &mut Output<'_>,
+        (out, base): (&mut Output<'_>, Option<&'a [f32]>),
     ) -> Option<Self> {
         let (columns, width) = (operands.first()?.right.columns, isa.panel());
         if rows == 0 || columns == 0 {
             return None;
         }
+        assert!(operands.len() <= TERMS, "more products than tiles have room for");
+        let pairs = operands.first()?.right.compute() == Compute::Bf16;
         for operand in operands {
             operand.check(isa, rows, columns);
+            let same = pairs == (operand.right.compute() == Compute::Bf16);
+            assert!(same, "products of two types in one sum");
         }
         assert!(out.stride >= columns, "the output's rows overlap");
-        assert!((rows - 1) * out.stride + columns <= out.data.len(), "the output is too short");
+        let last = (rows - 1) * out.stride + columns;
+        assert!(last <= out.data.len(), "the output is too short");
+        assert!(base.is_none_or(|base| last <= base.len()), "the output's base is too short");
         Some(Self {
+            pairs,
             operands,
             passes: passes(operands),
             columns,
@@ -112,6 +127,7 @@ impl<'a> Job<'a> {
             stride: out.stride,
             scale: out.scale,
             accumulate: out.accumulate,
+            base,
         })
     }
 }
@@ -152,38 +168,79 @@ impl Kernel for Block<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let columns = self.job.width.min(self.job.columns - self.panel * self.job.width);
-        // A panel as wide as its numbers: fewer vectors where it is the last.
-        match columns.div_ceil(S::LANES) {
-            1 => self.tiles::<S, 1, TALL>(simd, columns),
-            // With fewer vectors in a panel there are fewer registers, too.
-            2 if S::VECTORS > 2 => self.tiles::<S, 2, TALL>(simd, columns),
-            2 => self.tiles::<S, 2, TILE>(simd, columns),
-            3 => self.tiles::<S, 3, TILE>(simd, columns),
-            _ => self.tiles::<S, 4, TILE>(simd, columns),
+        if self.job.pairs {
+            self.panel::<S, u32>(simd);
+        } else {
+            self.panel::<S, f32>(simd);
         }
     }
 }
 
+/// Where an operand's words begin, of the left one those of row 0 and of the right one those of a panel, and how far they are
+/// apart.
+#[derive(Clone, Copy)]
+struct View<T> {
+    left: *const T,
+    row: usize,
+    column: usize,
+    right: *const T,
+    stride: usize,
+}
+
 impl Block<'_> {
     #[inline(always)]
-    fn tiles<S: Simd, const NV: usize, const MR: usize>(&self, simd: S, columns: usize) {
+    fn panel<S: Simd, T: Word>(&self, simd: S) {
+        let columns = self.job.width.min(self.job.columns - self.panel * self.job.width);
+        let views = &self.views::<T>();
+        // A panel as wide as its numbers: fewer vectors where it is the last.
+        match columns.div_ceil(S::LANES) {
+            1 => self.tiles::<S, T, 1, TALL>(simd, columns, views),
+            // With fewer vectors in a panel there are fewer registers, too.
+            2 if S::VECTORS > 2 => self.tiles::<S, T, 2, TALL>(simd, columns, views),
+            2 => self.tiles::<S, T, 2, TILE>(simd, columns, views),
+            3 => self.tiles::<S, T, 3, TILE>(simd, columns, views),
+            _ => self.tiles::<S, T, 4, TILE>(simd, columns, views),
+        }
+    }
+
+    /// The operands, with this panel of the right ones; looked up once, as the tiles have no register to spare for it.
+    #[inline(never)]
+    fn views<T: Word>(&self) -> [View<T>; TERMS] {
+        let (none, first) = (std::ptr::null(), self.panel * self.job.width);
+        let empty = View { left: none, row: 0, column: 0, right: none, stride: 0 };
+        let mut views = [empty; TERMS];
+        for (view, operand) in views.iter_mut().zip(self.job.operands) {
+            let Operand { left, row, column, right } = *operand;
+            let (panel, stride) = right.panel(self.panel, first);
+            let (left, right) = (T::words(left), T::words(panel));
+            *view = View { left: left.as_ptr(), row, column, right: right.as_ptr(), stride };
+        }
+        views
+    }
+
+    #[inline(always)]
+    fn tiles<S: Simd, T: Word, const NV: usize, const MR: usize>(
+        &self,
+        simd: S,
+        columns: usize,
+        views: &[View<T>; TERMS],
+    ) {
         for pass in 0..self.job.passes.len() {
             let mut row = self.rows.start;
             while MR > TILE && row + MR <= self.rows.end {
-                self.tile::<S, NV, MR>(simd, columns, pass, row);
+                self.tile::<S, T, NV, MR>(simd, columns, (views, pass), row);
                 row += MR;
             }
             while row + TILE <= self.rows.end {
-                self.tile::<S, NV, TILE>(simd, columns, pass, row);
+                self.tile::<S, T, NV, TILE>(simd, columns, (views, pass), row);
                 row += TILE;
             }
             match self.rows.end - row {
-                1 => self.tile::<S, NV, 1>(simd, columns, pass, row),
-                2 => self.tile::<S, NV, 2>(simd, columns, pass, row),
-                3 => self.tile::<S, NV, 3>(simd, columns, pass, row),
-                4 => self.tile::<S, NV, 4>(simd, columns, pass, row),
-                5 => self.tile::<S, NV, 5>(simd, columns, pass, row),
+                1 => self.tile::<S, T, NV, 1>(simd, columns, (views, pass), row),
+                2 => self.tile::<S, T, NV, 2>(simd, columns, (views, pass), row),
+                3 => self.tile::<S, T, NV, 3>(simd, columns, (views, pass), row),
+                4 => self.tile::<S, T, NV, 4>(simd, columns, (views, pass), row),
+                5 => self.tile::<S, T, NV, 5>(simd, columns, (views, pass), row),
                 _ => {}
             }
         }
@@ -192,36 +249,24 @@ impl Block<'_> {
     /// `MR` rows by `NV` vectors of columns of one pass.
     #[inline(always)]
     #[expect(unsafe_code, reason = "reads the operands without a check per number")]
-    fn tile<S: Simd, const NV: usize, const MR: usize>(
+    fn tile<S: Simd, T: Word, const NV: usize, const MR: usize>(
         &self,
         simd: S,
         columns: usize,
-        pass: usize,
+        (views, pass): (&[View<T>; TERMS], usize),
         row: usize,
     ) {
         let first = self.panel * self.job.width;
         let mut sums = [[simd.splat(0.0); NV]; MR];
         for Piece { term, from, to } in &self.job.passes[pass] {
-            let Operand { left, row: down, column, right } = &self.job.operands[*term];
-            let (panel, stride) = right.panel(self.panel, first);
+            let View { left, row: down, column, right, stride } = views[*term];
             let (at, depth) = (row * down + from * column, to - from);
             // SAFETY: `Job::new` checked that row `rows - 1` and the last word of the depth are inside the left operand's
             // slice, and that the right operand holds its depth in rows of whole vectors from this panel's first column:
             // `NV * LANES <= stride` for a packed panel, and for rows `columns` is a multiple of `LANES`.
             sums = unsafe {
-                match (left, panel) {
-                    (Source::F32(left), Panel::F32(panel)) => {
-                        let (a, b) = (left.as_ptr().add(at), panel.as_ptr().add(from * stride));
-                        let walk = Walk { a, row: *down, column: *column, b, stride };
-                        walk.accumulate(simd, depth, sums)
-                    }
-                    (Source::Words(left), Panel::Bf16(panel)) => {
-                        let (a, b) = (left.as_ptr().add(at), panel.as_ptr().add(from * stride));
-                        let walk = Walk { a, row: *down, column: *column, b, stride };
-                        walk.accumulate(simd, depth, sums)
-                    }
-                    _ => unreachable!("`Operand::check` refuses operands of two types"),
-                }
+                let (a, b) = (left.add(at), right.add(from * stride));
+                Walk { a, row: down, column, b, stride }.accumulate(simd, depth, sums)
             };
         }
         for (index, sums) in sums.into_iter().enumerate() {
@@ -229,7 +274,11 @@ impl Block<'_> {
             // SAFETY: `Job::new` checked that row `rows - 1` and column `columns - 1` are inside the output, and no other
             // block has these rows and columns.
             let to = unsafe { std::slice::from_raw_parts_mut(self.job.out.add(at), columns) };
-            self.write(simd, sums, to, pass > 0 || self.job.accumulate);
+            let base = match self.job.base {
+                Some(base) if pass == 0 => Some(&base[at..at + columns]),
+                _ => None,
+            };
+            self.write(simd, sums, (to, base), pass > 0 || self.job.accumulate);
         }
     }
 
@@ -239,7 +288,7 @@ impl Block<'_> {
         &self,
         simd: S,
         sums: [S::V; NV],
-        to: &mut [f32],
+        (to, base): (&mut [f32], Option<&[f32]>),
         accumulate: bool,
     ) {
         let scale = simd.splat(self.job.scale);
@@ -248,8 +297,9 @@ impl Block<'_> {
             let to = if to.len() > S::LANES { &mut to[..S::LANES] } else { to };
             let whole = to.len() == S::LANES;
             let mut sum = simd.mul(sum, scale);
-            if accumulate {
-                let there = if whole { simd.load(to) } else { simd.load_part(to, 0.0) };
+            let base = base.map(|base| &base[vector * S::LANES..][..to.len()]);
+            if let Some(there) = base.or(accumulate.then_some(&*to)) {
+                let there = if whole { simd.load(there) } else { simd.load_part(there, 0.0) };
                 sum = simd.add(sum, there);
             }
             if whole {
@@ -309,6 +359,8 @@ impl<T: Word> Walk<T> {
 
 /// A 32-bit word of the depth: one f32, or a pair of bf16.
 trait Word: Copy + Default {
+    /// The words of an operand, which are of this type: `Operand::check` refuses others.
+    fn words(words: Words<'_>) -> &[Self];
     /// A vector of them.
     type Vector<S: Simd>: Copy;
     /// All lanes `word`.
@@ -324,6 +376,10 @@ trait Word: Copy + Default {
 }
 
 impl Word for f32 {
+    fn words(words: Words<'_>) -> &[f32] {
+        let Words::F32(words) = words else { unreachable!("pairs among numbers") };
+        words
+    }
     type Vector<S: Simd> = S::V;
 
     #[inline(always)]
@@ -343,6 +399,10 @@ impl Word for f32 {
 }
 
 impl Word for u32 {
+    fn words(words: Words<'_>) -> &[u32] {
+        let Words::Bf16(words) = words else { unreachable!("numbers among pairs") };
+        words
+    }
     type Vector<S: Simd> = S::W;
 
     #[inline(always)]

@@ -37,9 +37,9 @@ impl Default for Data {
     }
 }
 
-/// A panel's numbers; the rows lie one after another.
+/// An operand's numbers, or its pairs of bf16.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Panel<'a> {
+pub(super) enum Words<'a> {
     F32(&'a [f32]),
     Bf16(&'a [u32]),
 }
@@ -187,7 +187,7 @@ impl Packed {
                 let (first, width) = (index * panel, part.len() / rows);
                 let used = panel.min(columns - first);
                 for (source, to) in part.chunks_mut(panel * width).enumerate() {
-                    let (Panel::F32(from), stride) = matrix.panel(source) else { continue };
+                    let (Words::F32(from), stride) = matrix.panel(source) else { continue };
                     let (data, shape) = (&from[first * stride..], [used, to.len() / width]);
                     isa.run(Turn { from: Matrix { data, stride, shape }, to, width });
                 }
@@ -198,15 +198,15 @@ impl Packed {
                     let (first, width) = (index * panel, part.len() / words);
                     let used = panel.min(columns - first).div_ceil(2);
                     for (source, to) in part.chunks_mut(panel / 2 * width).enumerate() {
-                        let (Panel::Bf16(from), stride) = matrix.panel(source) else { continue };
+                        let (Words::Bf16(from), stride) = matrix.panel(source) else { continue };
                         let count = panel.min(rows - source * panel);
                         let (data, shape) = (&from[first / 2 * stride..], [used, count]);
                         let next = if (source + 1) * panel < rows {
                             matrix.panel(source + 1)
                         } else {
-                            (Panel::Bf16(&[]), 0)
+                            (Words::Bf16(&[]), 0)
                         };
-                        let (Panel::Bf16(next), beside) = next else { continue };
+                        let (Words::Bf16(next), beside) = next else { continue };
                         let next = &next[first / 2 * beside..][..used * beside];
                         let from = Matrix { data, stride, shape };
                         isa.run(TurnPairs { from, to, width, next });
@@ -222,12 +222,12 @@ impl Packed {
         let (panel, width) = self.panel(column / self.panel);
         let column = column % self.panel;
         match panel {
-            Panel::F32(panel) => {
+            Words::F32(panel) => {
                 for (row, out) in out.iter_mut().enumerate() {
                     *out = panel[row * width + column];
                 }
             }
-            Panel::Bf16(panel) => {
+            Words::Bf16(panel) => {
                 for (row, out) in out.iter_mut().enumerate() {
                     *out = halves(panel[row / 2 * width + column])[row % 2];
                 }
@@ -237,14 +237,14 @@ impl Packed {
 
     /// A panel's numbers and the distance from row to row in them; every tile asks for it.
     #[inline(always)]
-    pub(super) fn panel(&self, index: usize) -> (Panel<'_>, usize) {
+    pub(super) fn panel(&self, index: usize) -> (Words<'_>, usize) {
         let first = index * self.panel;
         let width = self.panel.min(self.padded - first);
         let panel = match &self.data {
-            Data::F32(data) => Panel::F32(&data[first * self.rows..][..width * self.rows]),
+            Data::F32(data) => Words::F32(&data[first * self.rows..][..width * self.rows]),
             Data::Bf16(data) => {
                 let words = self.rows.div_ceil(2);
-                Panel::Bf16(&data[first * words..][..width * words])
+                Words::Bf16(&data[first * words..][..width * words])
             }
         };
         (panel, width)

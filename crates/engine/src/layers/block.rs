@@ -8,7 +8,7 @@ mod rows;
 use std::ops::Range;
 
 use crate::config::ModelConfig;
-use crate::kernels::{Buffer, Compute, Isa, Output};
+use crate::kernels::{Activations, Buffer, Compute, Forms, Isa, Output, make};
 use crate::layers::attention::{Attention, Packs, Sum};
 use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Backward, Branch, Input, Pair};
@@ -18,7 +18,10 @@ use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Gradients, Projection};
 use crate::parallel::with_rows;
-use rows::{copy, gather, part, part_mut, products, scatter};
+use rows::{gather, of, part, part_mut, products, scatter, select};
+
+/// What reads the normed residual before the attention.
+const ATTENTION: [Projection; 3] = [Projection::Query, Projection::Key, Projection::Value];
 
 /// The frozen weights of a block.
 #[derive(Debug)]
@@ -115,14 +118,22 @@ impl Tape {
 /// Memory that the blocks use in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    normed: Buffer,
-    /// Widths of the heads.
-    rows: [Buffer; 3],
+    /// The residual before the attention of the rows that go on, where they are only some.
+    before: Buffer,
+    normed: Activations,
+    /// What was attended, or the gradient by it: `[T, H D]`.
+    attended: Activations,
+    dattended: Buffer,
+    /// The rows of q, k or v before they are split into heads.
+    rows: Buffer,
     heads: [Buffer; 4],
-    /// Widths of the MLP.
-    inner: [Buffer; 4],
+    /// Between gate, up and down.
+    inner: Activations,
+    dinner: Buffer,
     masked: Buffer,
     dnormed: Buffer,
+    /// The gradients by the outputs of projections of the same input.
+    douts: [Activations; 3],
     /// What the attention's output is times its gradient, of each token and head.
     means: Buffer,
     packs: Packs,
@@ -158,16 +169,16 @@ impl Block {
         projection::forward((pass.isa, linear, branch), input, z, masked, out);
     }
 
-    /// Brings the residual `x` through the block, in place.
+    /// Brings the residual `x` through the block.
     pub(crate) fn forward(
         &self,
         pass: &Pass<'_>,
-        x: &mut [f32],
+        x: &mut Buffer,
         tape: &mut Tape,
         scratch: &mut Scratch,
     ) {
         self.begin(pass, x, tape, scratch);
-        self.end(pass, x, tape, scratch);
+        self.end(pass, (None, x), tape, scratch);
     }
 
     /// As [`Block::forward`] where only some rows go on, which are then all of `x`: in the last block, those with loss.
@@ -180,50 +191,62 @@ impl Block {
     ) {
         self.begin(pass, x, tape, scratch);
         let ModelConfig { hidden, .. } = *pass.config;
-        gather(&mut tape.attended, rows, pass.config.query_size(), &mut scratch.rows[0]);
-        gather(x, rows, hidden, &mut scratch.rows[0]);
-        self.end(pass, x, tape, scratch);
+        gather(&mut tape.attended, rows, pass.config.query_size(), &mut scratch.rows);
+        let mut before = std::mem::take(&mut scratch.before);
+        select(&tape.x, rows, hidden, &mut before);
+        self.end(pass, (Some(&before), x), tape, scratch);
+        scratch.before = before;
     }
 
-    /// All that looks at other rows.
-    fn begin(&self, pass: &Pass<'_>, x: &[f32], tape: &mut Tape, scratch: &mut Scratch) {
-        copy(x, &mut tape.x);
-        scratch.normed.resize(x.len());
-        self.attention_norm.forward(pass.isa, x, &mut scratch.normed);
-        self.attend(pass, x.len() / pass.config.hidden, tape, scratch);
+    /// All that looks at other rows; `x` goes into the tape.
+    fn begin(&self, pass: &Pass<'_>, x: &mut Buffer, tape: &mut Tape, scratch: &mut Scratch) {
+        std::mem::swap(x, &mut tape.x);
+        let (width, x) = (pass.config.hidden, &tape.x);
+        let shape = [x.len() / width, width];
+        let forms = Forms::LEFT.and_numbers(self.masks(pass, &ATTENTION));
+        scratch.normed.make((pass.isa, pass.compute), shape, forms, |rows, out| {
+            self.attention_norm.rows(pass.isa, of(x, &rows, width), out);
+        });
+        self.attend(pass, shape[0], tape, scratch);
     }
 
-    /// What each row goes through for itself.
-    fn end(&self, pass: &Pass<'_>, x: &mut [f32], tape: &mut Tape, scratch: &mut Scratch) {
-        let [.., z_output, _, _, _] = &mut tape.z;
+    /// What each row goes through for itself, from what was before the attention: all of the tape's, or only some rows.
+    fn end(
+        &self,
+        pass: &Pass<'_>,
+        (before, x): (Option<&[f32]>, &mut Buffer),
+        tape: &mut Tape,
+        scratch: &mut Scratch,
+    ) {
+        let width = pass.config.hidden;
+        let Tape { x: all, attended, middle, z: [.., z_output, _, _, _], .. } = &mut *tape;
+        let before = before.unwrap_or(all);
+        middle.resize(before.len());
         let branch = [z_output, &mut scratch.masked];
-        let out = Output::add(x, pass.config.hidden);
-        self.project(pass, (Projection::Output, &tape.attended), branch, out);
-        copy(x, &mut tape.middle);
-        scratch.normed.resize(x.len());
-        self.mlp_norm.forward(pass.isa, x, &mut scratch.normed);
+        let out = Output::onto(middle, before, width);
+        self.project(pass, (Projection::Output, attended), branch, out);
+        let forms = Forms::LEFT.and_numbers(self.masks(pass, &[Projection::Gate, Projection::Up]));
+        let shape = [middle.len() / width, width];
+        scratch.normed.make((pass.isa, pass.compute), shape, forms, |rows, out| {
+            self.mlp_norm.rows(pass.isa, of(middle, &rows, width), out);
+        });
         self.mlp(pass, x, tape, scratch);
     }
 
     /// Projects the normed residual to heads and attends.
     fn attend(&self, pass: &Pass<'_>, tokens: usize, tape: &mut Tape, scratch: &mut Scratch) {
         let (runs, sequences) = ((pass.isa, pass.rope), pass.sequences(tokens));
-        let projections = [Projection::Query, Projection::Key, Projection::Value];
         let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
-        with_rows(|words| {
-            let normed = (&scratch.normed[..], pass.config.hidden);
-            let input = Input::new((pass.isa, pass.compute), normed, words);
-            for (projection, ((heads, z), unnormed)) in projections.into_iter().zip(kept) {
-                let width = self.projections[projection.index()].outputs();
-                let rows = &mut scratch.rows[0];
-                rows.resize(tokens * width);
-                heads.resize(tokens * width);
-                let (branch, out) = ([z, &mut scratch.masked], Output::to(rows, width));
-                self.project_input(pass, (projection, input), branch, out);
-                let split = &self.splits[projection.index()];
-                split.forward_each(runs, [rows, unnormed], &sequences, heads);
-            }
-        });
+        for (projection, ((heads, z), unnormed)) in ATTENTION.into_iter().zip(kept) {
+            let width = self.projections[projection.index()].outputs();
+            let rows = &mut scratch.rows;
+            rows.resize(tokens * width);
+            heads.resize(tokens * width);
+            let (branch, out) = ([z, &mut scratch.masked], Output::to(rows, width));
+            self.project_input(pass, (projection, Input::of(&scratch.normed)), branch, out);
+            let split = &self.splits[projection.index()];
+            split.forward_each(runs, [rows, unnormed], &sequences, heads);
+        }
         let [out, ..] = &mut scratch.heads;
         out.resize(tape.qkv[0].len());
         tape.attended.resize(out.len());
@@ -239,26 +262,32 @@ impl Block {
         }
     }
 
-    /// Adds the MLP of the normed residual to `x`.
-    fn mlp(&self, pass: &Pass<'_>, x: &mut [f32], tape: &mut Tape, scratch: &mut Scratch) {
+    /// The residual in the middle and the MLP of it, normed, as `x`.
+    fn mlp(&self, pass: &Pass<'_>, x: &mut Buffer, tape: &mut Tape, scratch: &mut Scratch) {
         let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
-        let size = x.len() / hidden * width;
-        let Tape { gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
-        with_rows(|words| {
-            let input = Input::new((pass.isa, pass.compute), (&scratch.normed[..], hidden), words);
-            for (projection, out, z) in
-                [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
-            {
-                out.resize(size);
-                let (branch, out) = ([z, &mut scratch.masked], Output::to(out, width));
-                self.project_input(pass, (projection, input), branch, out);
-            }
+        let Tape { middle, gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
+        let tokens = middle.len() / hidden;
+        for (projection, out, z) in
+            [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
+        {
+            out.resize(tokens * width);
+            let (branch, out) = ([z, &mut scratch.masked], Output::to(out, width));
+            self.project_input(pass, (projection, Input::of(&scratch.normed)), branch, out);
+        }
+        let forms = Forms::LEFT.and_numbers(self.masks(pass, &[Projection::Down]));
+        scratch.inner.make((pass.isa, pass.compute), [tokens, width], forms, |rows, out| {
+            let inputs = [of(gate, &rows, width), of(up, &rows, width)];
+            swiglu::rows(pass.isa, inputs, out);
         });
-        let inner = &mut scratch.inner[0];
-        inner.resize(size);
-        swiglu::forward(pass.isa, gate, up, inner);
-        let branch = [z_down, &mut scratch.masked];
-        self.project(pass, (Projection::Down, inner), branch, Output::add(x, hidden));
+        x.resize(middle.len());
+        let (branch, out) = ([z_down, &mut scratch.masked], Output::onto(x, middle, hidden));
+        self.project_input(pass, (Projection::Down, Input::of(&scratch.inner)), branch, out);
+    }
+
+    /// Whether the branch of one of the projections masks what it reads.
+    fn masks(&self, pass: &Pass<'_>, projections: &[Projection]) -> bool {
+        let branches = projections.iter().filter_map(|part| pass.branch(self.layer, *part));
+        branches.into_iter().any(|branch| branch.dropout.is_some())
     }
 
     /// Turns `dx`, the gradient by the residual after the block, into that by the residual before it.
@@ -289,7 +318,7 @@ impl Block {
         let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
         self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
         self.output_backward(pass, (&dx[..], o), tape, scratch);
-        let [dattended, spare, _] = &mut scratch.rows;
+        let Scratch { dattended, rows: spare, .. } = scratch;
         let tokens = tape.x.len() / hidden;
         scatter(&mut scratch.means, rows, tokens * pass.config.heads, spare);
         scatter(dattended, rows, tokens * pass.config.query_size(), spare);
@@ -302,90 +331,115 @@ impl Block {
         pass: &Pass<'_>,
         (dx, [gate, up, down]): (&mut [f32], [&mut Option<Pair>; 3]),
         tape: &Tape,
-        Scratch { normed, inner, dnormed, backward, .. }: &mut Scratch,
+        Scratch { normed, inner, dinner, dnormed, douts, backward, .. }: &mut Scratch,
     ) {
-        let isa = pass.isa;
-        normed.resize(dx.len());
-        dnormed.resize(dx.len());
-        let [out, dout, dgate, dup] = inner;
-        for buffer in [&mut *out, &mut *dout, &mut *dgate, &mut *dup] {
-            buffer.resize(tape.gate.len());
-        }
-        swiglu::forward(isa, &tape.gate, &tape.up, out);
-        let set = vec![self.part(pass, (Projection::Down, down), dx, tape)];
-        projection::backward(isa, set, out, backward, Some(dout));
-        swiglu::backward(isa, [&tape.gate, &tape.up], dout, [dgate, dup]);
-        self.mlp_norm.forward(isa, &tape.middle, normed);
-        let set = vec![
+        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
+        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
+        let tokens = dx.len() / hidden;
+        let [dout, dgate, dup] = douts;
+        dout.make(runs, [tokens, hidden], Forms::BOTH, |rows, to| {
+            to.copy_from_slice(of(dx, &rows, hidden));
+        });
+        let set = &mut [self.part(pass, (Projection::Down, down), dout, tape)];
+        dinner.resize(tokens * width);
+        projection::backward(isa, set, backward, Some(dinner));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Down]));
+        let made = [(&mut *inner, forms), (&mut *dgate, Forms::BOTH), (&mut *dup, Forms::BOTH)];
+        make(made, runs, [tokens, width], |rows, made| {
+            let [gate, up, dinner] =
+                [&tape.gate, &tape.up, &*dinner].map(|numbers| of(numbers, &rows, width));
+            swiglu::backward(isa, [gate, up], dinner, made);
+        });
+        projection::backward_inner(isa, set, inner, backward);
+        let set = &mut [
             self.part(pass, (Projection::Gate, gate), dgate, tape),
             self.part(pass, (Projection::Up, up), dup, tape),
         ];
-        projection::backward(isa, set, normed, backward, Some(dnormed));
+        dnormed.resize(dx.len());
+        projection::backward(isa, set, backward, Some(dnormed));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Gate, Projection::Up]));
+        normed.make(runs, [tokens, hidden], forms, |rows, to| {
+            self.mlp_norm.rows(isa, of(&tape.middle, &rows, hidden), to);
+        });
+        projection::backward_inner(isa, set, normed, backward);
         self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
     }
 
-    /// Leaves the gradient by what was attended in the first of the rows, and that times what was attended in the means.
+    /// Leaves the gradient by what was attended, and that times what was attended in the means.
     fn output_backward(
         &self,
         pass: &Pass<'_>,
         (dx, o): (&[f32], &mut Option<Pair>),
         tape: &Tape,
-        Scratch { rows, means, backward, .. }: &mut Scratch,
+        Scratch { attended, dattended, douts: [dout, ..], means, backward, .. }: &mut Scratch,
     ) {
-        let dattended = &mut rows[0];
-        dattended.resize(tape.attended.len());
-        let set = vec![self.part(pass, (Projection::Output, o), dx, tape)];
-        projection::backward(pass.isa, set, &tape.attended, backward, Some(dattended));
-        let width = pass.config.head_dim;
-        means.resize(dattended.len() / width);
-        products(pass.isa, width, [&tape.attended, dattended], means);
+        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
+        let (hidden, width) = (pass.config.hidden, pass.config.query_size());
+        let tokens = dx.len() / hidden;
+        dout.make(runs, [tokens, hidden], Forms::BOTH, |rows, to| {
+            to.copy_from_slice(of(dx, &rows, hidden));
+        });
+        let set = &mut [self.part(pass, (Projection::Output, o), dout, tape)];
+        dattended.resize(tokens * width);
+        projection::backward(isa, set, backward, Some(dattended));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Output]));
+        attended.make(runs, [tokens, width], forms, |rows, to| {
+            to.copy_from_slice(of(&tape.attended, &rows, width));
+        });
+        projection::backward_inner(isa, set, attended, backward);
+        means.resize(tokens * pass.config.heads);
+        products(isa, pass.config.head_dim, [&tape.attended, dattended], means);
     }
 
     fn attention_backward(
         &self,
         pass: &Pass<'_>,
-        (dx, [q, k, v]): (&mut [f32], [&mut Option<Pair>; 3]),
+        (dx, gradients): (&mut [f32], [&mut Option<Pair>; 3]),
         tape: &Tape,
-        Scratch { normed, rows, heads, dnormed, means, packs, backward, .. }: &mut Scratch,
+        scratch: &mut Scratch,
     ) {
-        let (isa, tokens) = (pass.isa, dx.len() / pass.config.hidden);
-        normed.resize(dx.len());
-        dnormed.resize(dx.len());
-        let [dattended, dq, dk, dv] = heads;
-        for buffer in [&mut *dattended, &mut *dq, &mut *dk, &mut *dv] {
+        let Scratch { normed, dattended, heads, dnormed, douts, means, packs, backward, .. } =
+            scratch;
+        let (runs, isa, hidden) = ((pass.isa, pass.compute), pass.isa, pass.config.hidden);
+        let tokens = dx.len() / hidden;
+        let [by_heads, dq, dk, dv] = heads;
+        for buffer in [&mut *by_heads, &mut *dq, &mut *dk, &mut *dv] {
             buffer.resize(tape.qkv[0].len());
         }
-        let by_rows = &rows[0];
         let sequences = pass.sequences(tokens);
         for sequence in &sequences {
             let (positions, attention) = (0..sequence.len(), pass.attention(sequence.len()));
-            let dattended = part_mut(dattended, sequence, tokens);
-            let by_rows = part(by_rows, sequence, tokens);
-            pass.rope.to_heads(by_rows, Turn::Not, positions, dattended);
+            let by_heads = part_mut(by_heads, sequence, tokens);
+            let by_rows = part(dattended, sequence, tokens);
+            pass.rope.to_heads(by_rows, Turn::Not, positions, by_heads);
             let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
-            let by_heads = [&mut *dq, &mut *dk, &mut *dv];
-            let by_heads = by_heads.map(|heads| part_mut(heads, sequence, tokens));
-            let (means, sums) =
-                (part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
-            attention.backward(qkv, (dattended, means, sums), packs, by_heads);
+            let known = (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            let slopes = [&mut *dq, &mut *dk, &mut *dv];
+            let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
+            attention.backward(qkv, known, packs, slopes);
         }
-        let projections = [Projection::Query, Projection::Key, Projection::Value];
-        let given = rows.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
-        for (projection, ((rows, heads), unnormed)) in projections.into_iter().zip(given) {
-            rows.resize(tokens * self.projections[projection.index()].outputs());
+        let given = douts.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
+        for (projection, ((dout, dheads), unnormed)) in ATTENTION.into_iter().zip(given) {
             let split = &self.splits[projection.index()];
-            let runs = (isa, pass.rope);
-            split.backward(runs, (heads, &sequences), unnormed, [rows, dattended]);
+            let shape = [tokens, self.projections[projection.index()].outputs()];
+            let (with, dheads) = ((isa, pass.rope), (&dheads[..], &sequences[..]));
+            dout.make(runs, shape, Forms::BOTH, |rows, to| {
+                split.backward(with, dheads, unnormed, (rows, to));
+            });
         }
-        self.attention_norm.forward(isa, &tape.x, normed);
-        let set = projections
-            .into_iter()
-            .zip([q, k, v])
-            .zip(&*rows)
-            .map(|(part, dout)| self.part(pass, part, dout, tape))
-            .collect();
+        let mut set = Vec::with_capacity(ATTENTION.len());
+        for ((projection, pair), dout) in ATTENTION.into_iter().zip(gradients).zip(&*douts) {
+            set.push(self.part(pass, (projection, pair), dout, tape));
+        }
+        // The first block's input is frozen.
         let wanted = self.layer > 0;
-        projection::backward(isa, set, normed, backward, wanted.then_some(&mut **dnormed));
+        dnormed.resize(dx.len());
+        projection::backward(isa, &mut set, backward, wanted.then_some(&mut **dnormed));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &ATTENTION));
+        normed.make(runs, [tokens, hidden], forms, |rows, to| {
+            self.attention_norm.rows(isa, of(&tape.x, &rows, hidden), to);
+        });
+        projection::backward_inner(isa, &mut set, normed, backward);
         if wanted {
             self.attention_norm.backward(isa, &tape.x, dnormed, dx);
         }
@@ -396,7 +450,7 @@ impl Block {
         &'a self,
         pass: &Pass<'a>,
         (projection, pair): (Projection, &'a mut Option<Pair>),
-        dout: &'a [f32],
+        dout: &'a Activations,
         tape: &'a Tape,
     ) -> Backward<'a> {
         Backward {

@@ -80,11 +80,6 @@ impl Linear {
         self.outputs
     }
 
-    /// What its products are computed in.
-    pub(crate) fn compute(&self) -> Compute {
-        self.compute
-    }
-
     /// The product that is the output; `room` is for a weight that has to be unpacked.
     pub(crate) fn forward<'a>(&'a self, x: &'a [f32], room: &'a mut Packed) -> Term<'a> {
         self.forward_of(Left::rows(x, self.inputs), room)

@@ -4,7 +4,9 @@
 //! as PEFT computes it. `z = s drop(x) A^T`, `[T, R]`, is kept for the backward; the product with B is summed in the same
 //! registers as the one with W. With `dz = s dout B`: `dB = dout^T z`, `dA = dz^T drop(x)`, `dx = dout W + undrop(dz A)`.
 
-use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm, ready};
+use crate::kernels::{
+    Activations, Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm, ready,
+};
 use crate::layers::dropout::Dropout;
 use crate::layers::linear::Linear;
 use crate::parallel::with_room;
@@ -131,38 +133,45 @@ impl<'a> Branch<'a> {
 /// Whole rows that one or several projections read, made ready for their products once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
+    /// The numbers; where a branch has dropout.
     x: &'a [f32],
     left: Left<'a>,
-    compute: Compute,
+    rows: usize,
 }
 
 impl<'a> Input<'a> {
-    /// Of rows `width` long; `words` is for them in bf16.
+    /// Rows `width` long, in `words` where `compute` reads bf16.
     pub(crate) fn new(
         (isa, compute): (Isa, Compute),
         (x, width): (&'a [f32], usize),
         words: &'a mut Buffer<u32>,
     ) -> Self {
-        Self { x, left: ready(isa, compute, (x, width), words), compute }
+        Self { x, left: ready(isa, compute, (x, width), words), rows: x.len() / width }
+    }
+
+    /// Rows that are ready as a left operand, and their numbers where a branch has dropout.
+    pub(crate) fn of(x: &'a Activations) -> Self {
+        Self { x: x.numbers(), left: x.left(), rows: x.row_count() }
     }
 }
 
-/// `out` of the input; `z` is what the backward needs.
+/// Writes `out` (or adds to it), and `z` for the backward.
 pub(crate) fn forward(
     (isa, linear, branch): (Isa, &Linear, Option<Branch<'_>>),
-    Input { x, left, compute }: Input<'_>,
+    Input { x, left, rows }: Input<'_>,
     z: &mut Buffer,
     masked: &mut Buffer,
     out: Output<'_>,
 ) {
-    let rows = x.len() / linear.inputs();
     let Some(branch) = branch else {
         return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room)], out));
     };
     let Factors { rank, down, .. } = branch.factors;
     z.resize(rows * rank);
-    let same = branch.dropout.is_none() && down.compute() == compute;
-    let input = if same { left } else { Left::rows(branch.input(x, masked), linear.inputs()) };
+    let input = match branch.dropout {
+        None => left,
+        Some(_) => Left::rows(branch.input(x, masked), linear.inputs()),
+    };
     let term = Term { left: input, right: Right::packed(down) };
     gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
     let added = branch.factors.out(z);
@@ -176,59 +185,65 @@ pub(crate) struct Backward<'a> {
     pub(crate) linear: &'a Linear,
     /// Its branch and where that one's gradients are added.
     pub(crate) branch: Option<(Branch<'a>, &'a mut Pair)>,
-    /// The gradient by its output.
-    pub(crate) dout: &'a [f32],
+    /// The gradient by its output, as both operands.
+    pub(crate) dout: &'a Activations,
     /// What the forward kept.
     pub(crate) z: &'a [f32],
 }
 
-/// Memory for [`backward`].
+/// Memory for the backward of up to three projections.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     dz: [Buffer; 3],
-    /// The gradients by the outputs, as the products read them.
-    douts: [Buffer<u32>; 3],
     masked: Buffer,
 }
 
-/// Adds the gradients by the factors of up to three projections of `x`, and writes their sum by `x` where it is asked for.
+/// Adds the gradients by the B of up to three projections of one input, and writes their sum by that where it is asked for.
 pub(crate) fn backward(
     isa: Isa,
-    mut projections: Vec<Backward<'_>>,
-    x: &[f32],
-    scratch: &mut Scratch,
+    projections: &mut [Backward<'_>],
+    Scratch { dz, masked }: &mut Scratch,
     dx: Option<&mut [f32]>,
 ) {
-    let Scratch { dz, douts, masked } = scratch;
-    let mut lefts = Vec::with_capacity(projections.len());
-    for ((projection, dz), words) in projections.iter_mut().zip(&mut *dz).zip(douts) {
-        let linear = projection.linear;
-        let (inputs, outputs, compute) = (linear.inputs(), linear.outputs(), linear.compute());
-        let rows = x.len() / inputs;
-        let left = ready(isa, compute, (projection.dout, outputs), words);
-        lefts.push(left);
+    for (projection, dz) in projections.iter_mut().zip(&mut *dz) {
         let Some((branch, pair)) = &mut projection.branch else { continue };
+        let (rows, outputs) = (projection.dout.row_count(), projection.linear.outputs());
         let Factors { rank, up, .. } = branch.factors;
         dz.resize(rows * rank);
-        let same = up.compute() == compute;
-        let dout = if same { left } else { Left::rows(projection.dout, outputs) };
-        let term = Term { left: dout, right: Right::packed(up) };
+        let term = Term { left: projection.dout.left(), right: Right::packed(up) };
         gemm(isa, rows, &[term], Output::to(dz, *rank).scaled(branch.scale));
-        let dout = Right::rows(projection.dout, rows, outputs);
-        let term = Term { left: Left::transposed(projection.z, *rank), right: dout };
-        gemm(isa, *rank, &[term], Output::add(&mut pair.b, outputs));
-        let input = Right::rows(branch.input(x, masked), rows, inputs);
-        let term = Term { left: Left::transposed(dz, *rank), right: input };
-        gemm(isa, *rank, &[term], Output::add(&mut pair.a, inputs));
+        let (left, right) = (Left::transposed(projection.z, *rank), projection.dout.right());
+        gemm(isa, *rank, &[Term { left, right }], Output::add(&mut pair.b, outputs));
     }
     let Some(dx) = dx else { return };
-    input_gradient(isa, (&projections, &lefts), (dz, masked), dx);
+    input_gradient(isa, projections, (dz, masked), dx);
 }
 
-/// The sum of `dout W + undrop(dz A)`, where the `lefts` are the `dout` as the products read them.
+/// Adds the gradients by the A of projections of `x`, after their [`backward`].
+///
+/// `x` is a right operand, or has its numbers where a branch has dropout.
+pub(crate) fn backward_inner(
+    isa: Isa,
+    projections: &mut [Backward<'_>],
+    x: &Activations,
+    Scratch { dz, masked }: &mut Scratch,
+) {
+    for (projection, dz) in projections.iter_mut().zip(dz) {
+        let Some((branch, pair)) = &mut projection.branch else { continue };
+        let (rank, inputs) = (branch.factors.rank, projection.linear.inputs());
+        let right = match branch.dropout {
+            None => x.right(),
+            Some(_) => Right::rows(branch.input(x.numbers(), masked), x.row_count(), inputs),
+        };
+        let term = Term { left: Left::transposed(dz, rank), right };
+        gemm(isa, rank, &[term], Output::add(&mut pair.a, inputs));
+    }
+}
+
+/// The sum of `dout W + undrop(dz A)`.
 fn input_gradient(
     isa: Isa,
-    (projections, lefts): (&[Backward<'_>], &[Left<'_>]),
+    projections: &[Backward<'_>],
     (dz, masked): (&[Buffer; 3], &mut Buffer),
     dx: &mut [f32],
 ) {
@@ -237,8 +252,8 @@ fn input_gradient(
     let rows = dx.len() / inputs;
     with_room(|rooms| {
         let mut terms = Vec::with_capacity(2 * projections.len());
-        for (((projection, dout), dz), room) in projections.iter().zip(lefts).zip(dz).zip(rooms) {
-            terms.push(projection.linear.backward_of(*dout, room));
+        for ((projection, dz), room) in projections.iter().zip(dz).zip(rooms) {
+            terms.push(projection.linear.backward_of(projection.dout.left(), room));
             if let Some((branch, _)) = &projection.branch
                 && branch.dropout.is_none()
             {

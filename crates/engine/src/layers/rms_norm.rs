@@ -26,9 +26,13 @@ impl RmsNorm {
     pub(crate) fn forward(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
         let size = ROWS * self.weight.len();
         parallel::chunks_mut(out, size, |index, out| {
-            let x = &x[index * size..][..out.len()];
-            isa.run(Forward { norm: self, x, out });
+            self.rows(isa, &x[index * size..][..out.len()], out);
         });
+    }
+
+    /// As [`RmsNorm::forward`], on the calling thread alone: for rows that are themselves a piece of work.
+    pub(crate) fn rows(&self, isa: Isa, x: &[f32], out: &mut [f32]) {
+        isa.run(Forward { norm: self, x, out });
     }
 
     /// Adds to `dx` what `dout` means for `x`.

@@ -73,32 +73,40 @@ impl Rope {
 
     /// The backward of [`Self::to_heads`] from position 0 on; where `heads` has several heads for one of `rows`, their sum.
     pub(crate) fn to_rows(&self, heads: &[f32], turn: Turn, tokens: usize, rows: &mut [f32]) {
-        let (size, half) = (self.head_dim, self.head_dim / 2);
         let stride = rows.len() / tokens;
-        let group = heads.len() / rows.len();
         parallel::chunks_mut(rows, ROWS * stride, |index, rows| {
             for (t, row) in rows.chunks_exact_mut(stride).enumerate() {
-                let t = index * ROWS + t;
-                for (head, out) in row.chunks_exact_mut(size).enumerate() {
-                    let of = |member: usize| {
-                        &heads[((head * group + member) * tokens + t) * size..][..size]
-                    };
-                    out.copy_from_slice(of(0));
-                    for member in 1..group {
-                        out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);
-                    }
-                    if turn == Turn::ByPosition {
-                        let (cosines, sines) = self.angles(t);
-                        let (low, high) = out.split_at_mut(half);
-                        for j in 0..half {
-                            let (a, b) = (low[j], high[j]);
-                            low[j] = a * cosines[j] + b * sines[j];
-                            high[j] = b * cosines[j] - a * sines[j];
-                        }
-                    }
-                }
+                self.to_row(heads, turn, (index * ROWS + t, tokens), row);
             }
         });
+    }
+
+    /// As [`Self::to_rows`], of token `t` of `tokens`.
+    pub(crate) fn to_row(
+        &self,
+        heads: &[f32],
+        turn: Turn,
+        (t, tokens): (usize, usize),
+        row: &mut [f32],
+    ) {
+        let (size, half) = (self.head_dim, self.head_dim / 2);
+        let group = heads.len() / (row.len() * tokens);
+        for (head, out) in row.chunks_exact_mut(size).enumerate() {
+            let of = |member: usize| &heads[((head * group + member) * tokens + t) * size..][..size];
+            out.copy_from_slice(of(0));
+            for member in 1..group {
+                out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);
+            }
+            if turn == Turn::ByPosition {
+                let (cosines, sines) = self.angles(t);
+                let (low, high) = out.split_at_mut(half);
+                for j in 0..half {
+                    let (a, b) = (low[j], high[j]);
+                    low[j] = a * cosines[j] + b * sines[j];
+                    high[j] = b * cosines[j] - a * sines[j];
+                }
+            }
+        }
     }
 
     /// The cosines and the sines of a position.

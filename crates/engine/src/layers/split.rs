@@ -70,29 +70,29 @@ impl Split {
         }
     }
 
-    /// Writes to `drows` what `dheads` means for the projection's rows, each sequence from position 0 on.
+    /// Writes to `drows` what `dheads` means for the given rows of the projection, each sequence from position 0 on.
     ///
-    /// Where `dheads` has several heads for one of the rows, their sum counts. `drows` has the size of the rows.
+    /// Where `dheads` has several heads for one of the rows, their sum counts. On the calling thread.
     pub(crate) fn backward(
         &self,
         (isa, rope): (Isa, &Rope),
         (dheads, sequences): (&[f32], &[Range<usize>]),
         before: &[f32],
-        [drows, dnormed]: [&mut Buffer; 2],
+        (rows, drows): (Range<usize>, &mut [f32]),
     ) {
-        let to_rows = |rows: &mut [f32]| {
-            let (in_heads, in_rows) = (width(dheads, sequences), width(rows, sequences));
-            for sequence in sequences {
+        let (in_heads, in_row) = (width(dheads, sequences), drows.len() / rows.len());
+        let to_rows = |to: &mut [f32]| {
+            for (t, row) in rows.clone().zip(to.chunks_exact_mut(in_row)) {
+                let sequence = &sequences[sequences.partition_point(|other| other.end <= t)];
                 let dheads = &dheads[sequence.start * in_heads..sequence.end * in_heads];
-                let rows = &mut rows[sequence.start * in_rows..sequence.end * in_rows];
-                rope.to_rows(dheads, self.turn, sequence.len(), rows);
+                rope.to_row(dheads, self.turn, (t - sequence.start, sequence.len()), row);
             }
         };
-        let Some(norm) = &self.norm else { return to_rows(&mut drows[..]) };
-        dnormed.resize(drows.len());
-        to_rows(&mut dnormed[..]);
+        let Some(norm) = &self.norm else { return to_rows(drows) };
+        let mut dnormed = vec![0.0; drows.len()];
+        to_rows(&mut dnormed);
         drows.fill(0.0);
-        norm.backward(isa, before, dnormed, drows);
+        norm.backward(isa, &before[rows.start * in_row..rows.end * in_row], &dnormed, drows);
     }
 }
 
@@ -139,21 +139,29 @@ mod tests {
         heads
     }
 
+    /// The first rows and the others.
+    fn halves(rows: &mut [f32], first: usize) -> [&mut [f32]; 2] {
+        let (first, others) = rows.split_at_mut(first * HEADS * SIZE);
+        [first, others]
+    }
+
     fn check(isa: Isa, bias: Option<&[f32]>, weight: Option<&[f32]>) {
         let rope = Rope::new(TOKENS, FREQUENCIES.to_vec());
         let norm = weight.map(|weight| RmsNorm::new(weight.to_vec(), EPSILON));
         let split = Split { bias: bias.map(<[f32]>::to_vec), norm, turn: Turn::ByPosition };
         let x = numbers(TOKENS * HEADS * SIZE, 1);
-        let [mut rows, mut before, mut drows, mut scratch] = [(); 4].map(|()| Buffer::default());
+        let [mut rows, mut before] = [(); 2].map(|()| Buffer::default());
+        let mut drows = vec![0.0; x.len()];
         rows.resize(x.len());
         rows.copy_from_slice(&x);
         let mut heads = vec![0.0; x.len()];
         split.forward((isa, &rope), [&mut rows, &mut before], 0..TOKENS, &mut heads);
         assert_near(&heads, &reference(&wide(&x), bias, weight));
         let dheads = numbers(x.len(), 2);
-        drows.resize(x.len());
-        let out = [&mut drows, &mut scratch];
-        split.backward((isa, &rope), (&dheads, std::slice::from_ref(&(0..TOKENS))), &before, out);
+        let sequences = std::slice::from_ref(&(0..TOKENS));
+        for (rows, drows) in [0..7, 7..TOKENS].into_iter().zip(halves(&mut drows, 7)) {
+            split.backward((isa, &rope), (&dheads, sequences), &before, (rows, drows));
+        }
         let slope =
             numeric_gradient(&wide(&x), |x| sum_of_products(&reference(x, bias, weight), &dheads));
         assert_near(&drows, &slope);

@@ -13,24 +13,23 @@ const PIECE: usize = 1 << 13;
 pub(crate) fn forward(isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
     parallel::chunks_mut(out, PIECE, |index, out| {
         let part = index * PIECE..index * PIECE + out.len();
-        isa.run(Forward { gate: &gate[part.clone()], up: &up[part], out });
+        rows(isa, [&gate[part.clone()], &up[part]], out);
     });
 }
 
-/// `dgate` and `dup` (overwritten) of `dout`.
+/// As [`forward`], on the calling thread alone: for rows that are themselves a piece of work.
+pub(crate) fn rows(isa: Isa, [gate, up]: [&[f32]; 2], out: &mut [f32]) {
+    isa.run(Forward { gate, up, out });
+}
+
+/// `out` again, and `dgate` and `dup` (overwritten) of `dout`, on the calling thread.
 pub(crate) fn backward(
     isa: Isa,
     [gate, up]: [&[f32]; 2],
     dout: &[f32],
-    [dgate, dup]: [&mut [f32]; 2],
+    [out, dgate, dup]: [&mut [f32]; 3],
 ) {
-    let total = dout.len();
-    let lengths = (0..total).step_by(PIECE).map(|from| [PIECE.min(total - from); 2]);
-    parallel::pieces_mut([dgate, dup], lengths, |index, [dgate, dup]| {
-        let part = index * PIECE..index * PIECE + dgate.len();
-        let (gate, up) = (&gate[part.clone()], &up[part.clone()]);
-        isa.run(Backward { gate, up, dout: &dout[part], dgate, dup });
-    });
+    isa.run(Backward { gate, up, dout, out, dgate, dup });
 }
 
 /// `1 / (1 + e^-g)`.
@@ -66,6 +65,7 @@ struct Backward<'a> {
     gate: &'a [f32],
     up: &'a [f32],
     dout: &'a [f32],
+    out: &'a mut [f32],
     dgate: &'a mut [f32],
     dup: &'a mut [f32],
 }
@@ -77,9 +77,10 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let inputs = self.gate.chunks(S::LANES).zip(self.up.chunks(S::LANES));
-        let outputs = self.dgate.chunks_mut(S::LANES).zip(self.dup.chunks_mut(S::LANES));
+        let slopes = self.dgate.chunks_mut(S::LANES).zip(self.dup.chunks_mut(S::LANES));
+        let outputs = self.out.chunks_mut(S::LANES).zip(slopes);
         let one = simd.splat(1.0);
-        for (((gate, up), dout), (dgate, dup)) in
+        for (((gate, up), dout), (out, (dgate, dup))) in
             inputs.zip(self.dout.chunks(S::LANES)).zip(outputs)
         {
             let whole = dgate.len() == S::LANES;
@@ -90,10 +91,13 @@ impl Kernel for Backward<'_> {
             let silu = simd.mul(g, s);
             let slope = simd.mul_add(silu, simd.sub(one, s), s);
             let (dg, du) = (simd.mul(simd.mul(d, u), slope), simd.mul(d, silu));
+            let value = simd.mul(silu, u);
             if whole {
+                simd.store(out, value);
                 simd.store(dgate, dg);
                 simd.store(dup, du);
             } else {
+                simd.store_part(out, value);
                 simd.store_part(dgate, dg);
                 simd.store_part(dup, du);
             }
@@ -120,8 +124,9 @@ mod tests {
             forward(isa, &gate, &up, &mut out);
             let (gate_64, up_64) = (wide(&gate), wide(&up));
             assert_near(&out, &reference(&gate_64, &up_64));
-            let (mut dgate, mut dup) = (vec![0.0; count], vec![0.0; count]);
-            backward(isa, [&gate, &up], &dout, [&mut dgate, &mut dup]);
+            let [mut again, mut dgate, mut dup] = [(); 3].map(|()| vec![0.0; count]);
+            backward(isa, [&gate, &up], &dout, [&mut again, &mut dgate, &mut dup]);
+            assert_eq!(again, out);
             let loss = |gate: &[f64], up: &[f64]| sum_of_products(&reference(gate, up), &dout);
             assert_near(&dgate, &numeric_gradient(&gate_64, |gate| loss(gate, &up_64)));
             assert_near(&dup, &numeric_gradient(&up_64, |up| loss(&gate_64, up)));

@@ -3,43 +3,35 @@
 use std::ops::Range;
 
 use crate::kernels::Compute;
-use crate::kernels::packed::{Packed, Panel};
+use crate::kernels::packed::{Packed, Words};
 
 /// The left operand, `[M, K]`: the number, or the pair of bf16, at (m, k) is `data[m * row + k * column]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Left<'a> {
-    pub(super) data: Source<'a>,
+    pub(super) data: Words<'a>,
     pub(super) row: usize,
     pub(super) column: usize,
-}
-
-/// The numbers of a left operand.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source<'a> {
-    F32(&'a [f32]),
-    /// Pairs of bf16 along the depth.
-    Words(&'a [u32]),
 }
 
 impl<'a> Left<'a> {
     /// A row-major matrix whose rows are `stride` apart.
     pub(crate) fn rows(data: &'a [f32], stride: usize) -> Self {
-        Self { data: Source::F32(data), row: stride, column: 1 }
+        Self { data: Words::F32(data), row: stride, column: 1 }
     }
 
     /// The transpose of a row-major matrix whose rows are `stride` apart.
     pub(crate) fn transposed(data: &'a [f32], stride: usize) -> Self {
-        Self { data: Source::F32(data), row: 1, column: stride }
+        Self { data: Words::F32(data), row: 1, column: stride }
     }
 
     /// As [`Left::rows`], of pairs of bf16 along the rows.
     pub(crate) fn rows_of_pairs(words: &'a [u32], stride: usize) -> Self {
-        Self { data: Source::Words(words), row: stride, column: 1 }
+        Self { data: Words::Bf16(words), row: stride, column: 1 }
     }
 
     /// As [`Left::transposed`], of pairs of bf16 along the columns.
     pub(crate) fn transposed_pairs(words: &'a [u32], stride: usize) -> Self {
-        Self { data: Source::Words(words), row: 1, column: stride }
+        Self { data: Words::Bf16(words), row: 1, column: stride }
     }
 }
 
@@ -58,6 +50,8 @@ pub(crate) struct Right<'a> {
 pub(super) enum Storage<'a> {
     Packed(&'a Packed),
     Rows { data: &'a [f32], stride: usize },
+    /// Pairs of bf16 along the depth, whose rows reach to whole vectors.
+    Pairs { words: &'a [u32], stride: usize },
 }
 
 impl<'a> Right<'a> {
@@ -76,6 +70,11 @@ impl<'a> Right<'a> {
         Self { storage: Storage::Rows { data, stride: columns }, first: 0, depth, columns }
     }
 
+    /// A matrix `[depth, columns]` as rows of pairs of bf16 along the depth, `stride` apart and filled up to whole vectors.
+    pub(crate) fn pairs(words: &'a [u32], stride: usize, [depth, columns]: [usize; 2]) -> Self {
+        Self { storage: Storage::Pairs { words, stride }, first: 0, depth, columns }
+    }
+
     /// Only the given rows of a packed matrix; in bf16 they begin with an even one.
     pub(crate) fn packed_rows(matrix: &'a Packed, rows: Range<usize>) -> Self {
         Self { first: rows.start, depth: rows.len(), ..Self::packed(matrix) }
@@ -87,18 +86,16 @@ impl<'a> Right<'a> {
     }
 
     /// The first row of panel `index`, which begins at column `first`, and the distance from row to row.
-    ///
-    /// Never inlined: inside a tile it costs the 16 registers of AVX2 some of the sums, and the product half of its speed.
-    #[inline(never)]
-    pub(super) fn panel(&self, index: usize, first: usize) -> (Panel<'a>, usize) {
+    pub(super) fn panel(&self, index: usize, first: usize) -> (Words<'a>, usize) {
         match self.storage {
             Storage::Packed(matrix) => match matrix.panel(index) {
-                (Panel::F32(panel), stride) => (Panel::F32(&panel[self.first * stride..]), stride),
-                (Panel::Bf16(panel), stride) => {
-                    (Panel::Bf16(&panel[self.first / 2 * stride..]), stride)
+                (Words::F32(panel), stride) => (Words::F32(&panel[self.first * stride..]), stride),
+                (Words::Bf16(panel), stride) => {
+                    (Words::Bf16(&panel[self.first / 2 * stride..]), stride)
                 }
             },
-            Storage::Rows { data, stride } => (Panel::F32(&data[first..]), stride),
+            Storage::Rows { data, stride } => (Words::F32(&data[first..]), stride),
+            Storage::Pairs { words, stride } => (Words::Bf16(&words[first..]), stride),
         }
     }
 
@@ -107,6 +104,7 @@ impl<'a> Right<'a> {
         match self.storage {
             Storage::Packed(matrix) => matrix.compute(),
             Storage::Rows { .. } => Compute::F32,
+            Storage::Pairs { .. } => Compute::Bf16,
         }
     }
 }
@@ -131,17 +129,24 @@ pub(crate) struct Output<'a> {
     pub(crate) scale: f32,
     /// Whether the sum is added to what is there.
     pub(crate) accumulate: bool,
+    /// What else the sum is added to, as `data` lies.
+    pub(crate) base: Option<&'a [f32]>,
 }
 
 impl<'a> Output<'a> {
     /// Overwrites `data`, whose rows are `stride` apart.
     pub(crate) fn to(data: &'a mut [f32], stride: usize) -> Self {
-        Self { data, stride, scale: 1.0, accumulate: false }
+        Self { data, stride, scale: 1.0, accumulate: false, base: None }
     }
 
     /// Adds to `data`, whose rows are `stride` apart.
     pub(crate) fn add(data: &'a mut [f32], stride: usize) -> Self {
-        Self { data, stride, scale: 1.0, accumulate: true }
+        Self { data, stride, scale: 1.0, accumulate: true, base: None }
+    }
+
+    /// Overwrites `data` with `base` and the sum; the rows of both are `stride` apart.
+    pub(crate) fn onto(data: &'a mut [f32], base: &'a [f32], stride: usize) -> Self {
+        Self { base: Some(base), ..Self::to(data, stride) }
     }
 
     /// With the sum multiplied by `scale`.

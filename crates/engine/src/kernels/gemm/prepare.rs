@@ -1,7 +1,7 @@
 //! Operands as the tiles read them: right ones in whole vectors, left ones in the type of the right.
 
-use super::operands::{Left, Right, Source, Storage, Term};
-use crate::kernels::packed::{Packed, Panel};
+use super::operands::{Left, Right, Storage, Term};
+use crate::kernels::packed::{Packed, Words};
 use crate::kernels::{Buffer, Compute, Isa, bf16};
 use crate::parallel;
 
@@ -12,7 +12,7 @@ const PIECE: usize = 1 << 13;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operand<'a> {
     /// `A`: the word at (m, k) is `left[m * row + k * column]`.
-    pub(super) left: Source<'a>,
+    pub(super) left: Words<'a>,
     pub(super) row: usize,
     pub(super) column: usize,
     /// `B`.
@@ -27,8 +27,8 @@ impl<'a> Operand<'a> {
     /// The depth in 32-bit words.
     pub(super) fn words(&self) -> usize {
         match self.left {
-            Source::F32(_) => self.right.depth,
-            Source::Words(_) => self.right.depth.div_ceil(2),
+            Words::F32(_) => self.right.depth,
+            Words::Bf16(_) => self.right.depth.div_ceil(2),
         }
     }
 
@@ -38,8 +38,8 @@ impl<'a> Operand<'a> {
         assert!(right.columns == columns, "the products have different widths");
         assert!(right.depth > 0, "a product without depth");
         let length = match left {
-            Source::F32(left) => left.len(),
-            Source::Words(left) => left.len(),
+            Words::F32(left) => left.len(),
+            Words::Bf16(left) => left.len(),
         };
         let last = (rows - 1) * row + (self.words() - 1) * column;
         assert!(last < length, "the left operand is too short");
@@ -48,6 +48,10 @@ impl<'a> Operand<'a> {
                 assert!(right.columns.is_multiple_of(isa.lanes()), "a ragged right operand");
                 let last = (right.depth - 1) * stride + right.columns;
                 assert!(last <= data.len(), "the right operand is too short");
+            }
+            Storage::Pairs { words, stride } => {
+                let last = (self.words() - 1) * stride + columns.next_multiple_of(isa.lanes());
+                assert!(last <= words.len(), "the right operand is too short");
             }
             Storage::Packed(matrix) => {
                 assert!(matrix.is_for(isa), "packed for another instruction set");
@@ -63,7 +67,7 @@ impl<'a> Operand<'a> {
         }
         let same = matches!(
             (left, right.panel(0, 0).0),
-            (Source::F32(_), Panel::F32(_)) | (Source::Words(_), Panel::Bf16(_))
+            (Words::F32(_), Words::F32(_)) | (Words::Bf16(_), Words::Bf16(_))
         );
         assert!(same, "the operands are of two types");
     }
@@ -100,7 +104,7 @@ pub(super) fn prepared(
 ) {
     with_whole_vectors(isa, terms, |terms| {
         let narrow = |term: &Term<'_>| {
-            term.right.compute() == Compute::Bf16 && matches!(term.left.data, Source::F32(_))
+            term.right.compute() == Compute::Bf16 && matches!(term.left.data, Words::F32(_))
         };
         let sizes = terms
             .iter()
@@ -133,7 +137,7 @@ fn brought_to_bf16<'a>(
     spread: bool,
 ) -> Operand<'a> {
     let Term { left: Left { data, row, column }, right } = *term;
-    let Source::F32(data) = data else { unreachable!("what is in bf16 is not brought to it") };
+    let Words::F32(data) = data else { unreachable!("what is in bf16 is not brought to it") };
     let depth = right.depth;
     assert!(column == 1 || row == 1, "neither rows nor columns of the left operand are whole");
     // Rows of words: those of the operand, or of its transpose, which is kept.
@@ -150,14 +154,14 @@ fn brought_to_bf16<'a>(
     };
     parallel::chunks_mut(words, in_piece * width, piece);
     let [row, column] = if column == 1 { [width, 1] } else { [1, width] };
-    Operand { left: Source::Words(words), row, column, right }
+    Operand { left: Words::Bf16(words), row, column, right }
 }
 
 /// Calls `f` with terms whose panels may be read in whole vectors: rows that end within one are packed first.
 fn with_whole_vectors(isa: Isa, terms: &[Term<'_>], f: impl FnOnce(&[Term<'_>])) {
     let ragged = |right: &Right<'_>| match right.storage {
         Storage::Rows { .. } => !right.columns.is_multiple_of(isa.lanes()),
-        Storage::Packed(_) => false,
+        Storage::Packed(_) | Storage::Pairs { .. } => false,
     };
     if !terms.iter().any(|term| ragged(&term.right)) {
         return f(terms);
@@ -169,7 +173,7 @@ fn with_whole_vectors(isa: Isa, terms: &[Term<'_>], f: impl FnOnce(&[Term<'_>]))
                 let shape = [right.depth, right.columns];
                 Some(Packed::strided(isa, data, shape, [stride, 1]))
             }
-            Storage::Packed(_) => None,
+            Storage::Packed(_) | Storage::Pairs { .. } => None,
         })
         .collect();
     let whole: Vec<Term<'_>> = terms

@@ -89,7 +89,7 @@ fn rounded(products: &[Product]) -> Vec<Product> {
 }
 
 #[test]
-fn products_in_bf16_are_those_of_the_rounded_numbers_and_join_those_in_f32() {
+fn products_in_bf16_are_those_of_the_rounded_numbers() {
     let shapes: [(usize, usize, &[usize]); 5] = [
         (1, 1, &[1, 1]),
         (7, 64, &[5, 3]),
@@ -99,10 +99,13 @@ fn products_in_bf16_are_those_of_the_rounded_numbers_and_join_those_in_f32() {
     ];
     for isa in Isa::available() {
         for (rows, columns, depths) in shapes {
-            let mut products = products(rows, columns, depths);
-            let mut narrow = Packed::zeros(isa, Compute::Bf16, [depths[0], columns]);
-            narrow.fill(&products[0].b, [columns, 1]);
-            let wide = Packed::rows(isa, &products[1].b, columns);
+            let products = products(rows, columns, depths);
+            let narrow = |index: usize| {
+                let mut packed = Packed::zeros(isa, Compute::Bf16, [depths[index], columns]);
+                packed.fill(&products[index].b, [columns, 1]);
+                packed
+            };
+            let [narrow, further] = [narrow(0), narrow(1)];
             // The first product's left operand, as rows and as columns.
             let turned = crate::lora::transpose(&products[0].a, depths[0]);
             let lefts = [Left::rows(&products[0].a, depths[0]), Left::transposed(&turned, rows)];
@@ -111,7 +114,7 @@ fn products_in_bf16_are_those_of_the_rounded_numbers_and_join_those_in_f32() {
                     Term { left, right: Right::packed(&narrow) },
                     Term {
                         left: Left::rows(&products[1].a, depths[1]),
-                        right: Right::packed(&wide),
+                        right: Right::packed(&further),
                     },
                 ];
                 let mut out = vec![f32::NAN; rows * columns];
@@ -119,8 +122,7 @@ fn products_in_bf16_are_those_of_the_rounded_numbers_and_join_those_in_f32() {
                 out
             });
             assert_eq!(outs[0], outs[1], "{}", isa.name());
-            let mut first = rounded(&products[..1]);
-            first.extend(products.drain(1..));
+            let first = rounded(&products);
             assert_near(&outs[0], &expected(rows, columns, &first));
             let back = narrow.transpose();
             let mut column = vec![0.0; columns];
@@ -148,6 +150,33 @@ fn transposed_operands_are_read_where_they_lie() {
         back.column(3, &mut column);
         assert_eq!(column, products[0].b[3 * columns..4 * columns]);
     }
+}
+
+#[test]
+fn a_sum_goes_onto_its_base_as_it_is_added_to_what_is_there() {
+    for isa in Isa::available() {
+        // Over one panel and over one pass, with an edge.
+        let (rows, columns, depth) = (7, 2 * isa.panel() + 3, 4101);
+        let products = products(rows, columns, &[depth]);
+        let packed = Packed::rows(isa, &products[0].b, columns);
+        let terms = [Term { left: Left::rows(&products[0].a, depth), right: Right::packed(&packed) }];
+        let base = numbers(rows * columns, 3);
+        let (mut onto, mut added) = (vec![f32::NAN; rows * columns], base.clone());
+        gemm(isa, rows, &terms, Output::onto(&mut onto, &base, columns).scaled(0.5));
+        gemm(isa, rows, &terms, Output::add(&mut added, columns).scaled(0.5));
+        assert_eq!(onto, added, "{}", isa.name());
+    }
+}
+
+#[test]
+#[should_panic(expected = "products of two types in one sum")]
+fn products_of_two_types_are_not_summed() {
+    let (isa, a) = (Isa::best(), [0.0; 16]);
+    let [wide, narrow] =
+        [Compute::F32, Compute::Bf16].map(|compute| Packed::zeros(isa, compute, [8, 8]));
+    let terms = [&wide, &narrow]
+        .map(|matrix| Term { left: Left::rows(&a, 8), right: Right::packed(matrix) });
+    gemm(isa, 2, &terms, Output::to(&mut [0.0; 16], 8));
 }
 
 #[test]
@@ -183,10 +212,10 @@ fn the_number_of_threads_changes_no_bit() {
                 .collect();
             let mut narrow = Packed::zeros(isa, Compute::Bf16, [700, 500]);
             narrow.fill(&products[0].b, [500, 1]);
-            let both = [terms[0], Term { right: Right::packed(&narrow), ..terms[0] }];
+            let in_bf16 = [Term { right: Right::packed(&narrow), ..terms[0] }];
             pool.install(|| {
                 gemm(isa, 300, &terms, Output::to(&mut out, 500));
-                gemm(isa, 300, &both, Output::add(&mut out, 500));
+                gemm(isa, 300, &in_bf16, Output::add(&mut out, 500));
             });
             out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };

@@ -2,7 +2,7 @@
 
 use crate::kernels::bf16::pair;
 use crate::kernels::blocks::{Blocks, Width};
-use crate::kernels::packed::{Packed, Panel};
+use crate::kernels::packed::{Packed, Words};
 use crate::kernels::simd::Simd;
 
 /// Some rows of `x`.
@@ -55,8 +55,8 @@ pub(super) unsafe fn packed_sums<S: Simd, const NV: usize, const MR: usize>(
     let (panel, stride) = packed.panel(at / S::VECTORS);
     let first = at % S::VECTORS * S::LANES;
     let panel = match panel {
-        Panel::F32(panel) => panel,
-        Panel::Bf16(panel) => {
+        Words::F32(panel) => panel,
+        Words::Bf16(panel) => {
             let weight = (panel[first..].as_ptr(), stride, packed.row_count());
             // SAFETY: the caller's promise, and the panel has a row of whole vectors for each pair of `k`.
             return unsafe { pairs_sums(simd, weight, x) };

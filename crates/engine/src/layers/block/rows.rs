@@ -24,12 +24,22 @@ pub(super) fn part_mut<'a, T>(
     &mut numbers[sequence.start * width..sequence.end * width]
 }
 
-/// Keeps only some rows of `width` numbers.
-pub(super) fn gather(all: &mut Buffer, rows: &[usize], width: usize, spare: &mut Buffer) {
-    spare.resize(rows.len() * width);
-    for (row, to) in rows.iter().zip(spare.chunks_exact_mut(width)) {
+/// A range of rows of `width` numbers.
+pub(super) fn of<'a>(numbers: &'a [f32], rows: &Range<usize>, width: usize) -> &'a [f32] {
+    &numbers[rows.start * width..rows.end * width]
+}
+
+/// Some rows of `width` numbers, in `to`.
+pub(super) fn select(all: &[f32], rows: &[usize], width: usize, to: &mut Buffer) {
+    to.resize(rows.len() * width);
+    for (row, to) in rows.iter().zip(to.chunks_exact_mut(width)) {
         to.copy_from_slice(&all[row * width..(row + 1) * width]);
     }
+}
+
+/// Keeps only some rows of `width` numbers.
+pub(super) fn gather(all: &mut Buffer, rows: &[usize], width: usize, spare: &mut Buffer) {
+    select(all, rows, width, spare);
     std::mem::swap(all, spare);
 }
 
@@ -42,14 +52,6 @@ pub(super) fn scatter(some: &mut Buffer, rows: &[usize], length: usize, spare: &
         spare[row * width..(row + 1) * width].copy_from_slice(from);
     }
     std::mem::swap(some, spare);
-}
-
-/// A copy in `to`.
-pub(super) fn copy(from: &[f32], to: &mut Buffer) {
-    to.resize(from.len());
-    parallel::chunks_mut(to, PIECE, |index, to| {
-        to.copy_from_slice(&from[index * PIECE..][..to.len()]);
-    });
 }
 
 /// The products of every `width` numbers of one with those of the other, which are as many.

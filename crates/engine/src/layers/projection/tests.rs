@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernels::Compute;
+use crate::kernels::{Compute, Forms};
 use crate::layers::testing::{assert_near, numbers, numeric_gradient, sum_of_products, wide};
 
 const ROWS: usize = 7;
@@ -39,6 +39,16 @@ impl Reference {
     }
 }
 
+/// Numbers in all forms.
+fn activations(isa: Isa, numbers: &[f32], width: usize) -> Activations {
+    let mut made = Activations::default();
+    let shape = [numbers.len() / width, width];
+    made.make((isa, Compute::F32), shape, Forms::BOTH.and_numbers(true), |rows, to| {
+        to.copy_from_slice(&numbers[rows.start * width..rows.end * width]);
+    });
+    made
+}
+
 fn check(isa: Isa, dropout: Option<Dropout>) {
     let (weight, x) = (numbers(OUTPUTS * INPUTS, 1), numbers(ROWS * INPUTS, 2));
     let (a, b) = (numbers(RANK * INPUTS, 3), numbers(RANK * OUTPUTS, 4));
@@ -62,8 +72,11 @@ fn check(isa: Isa, dropout: Option<Dropout>) {
 
     let mut pair = Pair { a: vec![0.0; a.len()], b: vec![0.0; b.len()] };
     let mut dx = vec![0.0; x.len()];
-    let part = Backward { linear: &linear, branch: Some((branch, &mut pair)), dout: &dout, z: &z };
-    backward(isa, vec![part], &x, &mut Scratch::default(), Some(&mut dx));
+    let (made, mut scratch) = (activations(isa, &dout, OUTPUTS), Scratch::default());
+    let part = Backward { linear: &linear, branch: Some((branch, &mut pair)), dout: &made, z: &z };
+    let set = &mut [part];
+    backward(isa, set, &mut scratch, Some(&mut dx));
+    backward_inner(isa, set, &activations(isa, &x, INPUTS), &mut scratch);
     let loss = |parts: [&[f64]; 3]| sum_of_products(&reference.out(parts), &dout);
     assert_near(&dx, &numeric_gradient(&x_64, |x| loss([x, &a_64, &b_64])));
     assert_near(&pair.a, &numeric_gradient(&a_64, |a| loss([&x_64, a, &b_64])));
@@ -90,9 +103,9 @@ fn several_projections_of_one_input_add_their_gradients() {
     let x = numbers(ROWS * INPUTS, 1);
     let linear = |seed| Linear::new(isa, Compute::F32, &numbers(OUTPUTS * INPUTS, seed), INPUTS);
     let linears = [2, 3].map(linear);
-    let douts = [4, 5].map(|seed| numbers(ROWS * OUTPUTS, seed));
+    let douts = [4, 5].map(|seed| activations(isa, &numbers(ROWS * OUTPUTS, seed), OUTPUTS));
     let gradient = |parts: &[usize]| {
-        let set = parts
+        let mut set: Vec<_> = parts
             .iter()
             .map(|part| Backward {
                 linear: &linears[*part],
@@ -102,7 +115,7 @@ fn several_projections_of_one_input_add_their_gradients() {
             })
             .collect();
         let mut dx = vec![0.0; x.len()];
-        backward(isa, set, &x, &mut Scratch::default(), Some(&mut dx));
+        backward(isa, &mut set, &mut Scratch::default(), Some(&mut dx));
         dx
     };
     let apart = [gradient(&[0]), gradient(&[1])];

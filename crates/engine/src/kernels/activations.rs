@@ -1,0 +1,250 @@
+//! A matrix of activations as products read it, made row by row.
+//!
+//! In f32 that is the matrix itself. In bf16 it is made in the cache and leaves it in pairs only: along its rows where it is
+//! multiplied with weights, along its columns where products with it are summed over the tokens.
+
+use std::ops::Range;
+
+use super::bf16::TwoRows;
+use super::buffer::{Buffer, Number};
+use super::gemm::{Left, Right};
+use super::{Compute, Isa};
+use crate::parallel;
+
+/// Rows in one piece of work: even, as two of them lie in a pair.
+const ROWS: usize = 16;
+
+/// Numbers to which rows of pairs along the columns are filled up, so that they are whole vectors.
+const WIDE: usize = 16;
+
+/// What products read of a matrix `[T, N]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Forms {
+    /// Whether it is a left operand, whose depth is N.
+    pub(crate) left: bool,
+    /// Whether it is a right operand, whose depth is T.
+    pub(crate) right: bool,
+    /// Whether its numbers themselves are read, too.
+    pub(crate) numbers: bool,
+}
+
+impl Forms {
+    /// A left operand only.
+    pub(crate) const LEFT: Self = Self { left: true, right: false, numbers: false };
+    /// A right operand only.
+    pub(crate) const RIGHT: Self = Self { left: false, right: true, numbers: false };
+    /// Both operands.
+    pub(crate) const BOTH: Self = Self { left: true, right: true, numbers: false };
+
+    /// With the numbers themselves where `numbers` says so.
+    pub(crate) fn and_numbers(self, numbers: bool) -> Self {
+        Self { numbers, ..self }
+    }
+}
+
+/// A matrix `[T, N]` in the forms that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Activations {
+    rows: usize,
+    width: usize,
+    compute: Compute,
+    /// `[T, N]`.
+    numbers: Buffer,
+    /// Pairs along N, `[T, N / 2]`.
+    along_rows: Buffer<u32>,
+    /// Pairs along T, `[T / 2, N]`, each row filled up to whole vectors.
+    along_columns: Buffer<u32>,
+}
+
+impl Activations {
+    /// Makes `[rows, width]` anew: `f` is given ranges of rows and writes their numbers.
+    pub(crate) fn make(
+        &mut self,
+        runs: (Isa, Compute),
+        shape: [usize; 2],
+        forms: Forms,
+        f: impl Fn(Range<usize>, &mut [f32]) + Send + Sync,
+    ) {
+        make([(self, forms)], runs, shape, |rows, [numbers]| f(rows, numbers));
+    }
+
+    /// As a left operand; it was asked for.
+    pub(crate) fn left(&self) -> Left<'_> {
+        match self.compute {
+            Compute::F32 => Left::rows(&self.numbers, self.width),
+            Compute::Bf16 => Left::rows_of_pairs(&self.along_rows, self.width.div_ceil(2)),
+        }
+    }
+
+    /// As a right operand; it was asked for.
+    pub(crate) fn right(&self) -> Right<'_> {
+        match self.compute {
+            Compute::F32 => Right::rows(&self.numbers, self.rows, self.width),
+            Compute::Bf16 => {
+                let stride = self.width.next_multiple_of(WIDE);
+                Right::pairs(&self.along_columns, stride, [self.rows, self.width])
+            }
+        }
+    }
+
+    /// The numbers; they were asked for.
+    pub(crate) fn numbers(&self) -> &[f32] {
+        &self.numbers
+    }
+
+    /// `T`.
+    pub(crate) fn row_count(&self) -> usize {
+        self.rows
+    }
+
+    /// Takes a shape and yields the parts of each [`ROWS`] rows.
+    fn parts(
+        &mut self,
+        compute: Compute,
+        [rows, width]: [usize; 2],
+        forms: Forms,
+    ) -> Vec<Part<'_>> {
+        (self.rows, self.width, self.compute) = (rows, width, compute);
+        let narrow = compute == Compute::Bf16;
+        let (in_row, in_pair) = (width.div_ceil(2), width.next_multiple_of(WIDE));
+        let if_wanted = |wanted: bool, length: usize| if wanted { length } else { 0 };
+        self.numbers.resize(if_wanted(!narrow || forms.numbers, rows * width));
+        self.along_rows.resize(if_wanted(narrow && forms.left, rows * in_row));
+        let pairs = rows.div_ceil(2) * in_pair;
+        self.along_columns.resize(if_wanted(narrow && forms.right, pairs));
+        let mut numbers = pieces(&mut self.numbers, ROWS * width);
+        let mut along_rows = pieces(&mut self.along_rows, ROWS * in_row);
+        let mut along_columns = pieces(&mut self.along_columns, ROWS / 2 * in_pair);
+        let part = |first| Part {
+            rows: first..rows.min(first + ROWS),
+            width,
+            numbers: numbers.next().unwrap_or_default(),
+            along_rows: along_rows.next().unwrap_or_default(),
+            along_columns: along_columns.next().unwrap_or_default(),
+        };
+        (0..rows).step_by(ROWS).map(part).collect()
+    }
+}
+
+/// Makes several matrices of one shape anew: `f` is given ranges of rows and writes the numbers of each.
+pub(crate) fn make<const N: usize>(
+    matrices: [(&mut Activations, Forms); N],
+    (isa, compute): (Isa, Compute),
+    shape: [usize; 2],
+    f: impl Fn(Range<usize>, [&mut [f32]; N]) + Send + Sync,
+) {
+    let mut parts = matrices.map(|(matrix, forms)| matrix.parts(compute, shape, forms).into_iter());
+    let pieces: Vec<[Part<'_>; N]> = (0..shape[0])
+        .step_by(ROWS)
+        .map(|_| parts.each_mut().map(|parts| parts.next().unwrap_or_default()))
+        .collect();
+    parallel::each_of(pieces, |mut piece| {
+        let Some(rows) = piece.first().map(|part| part.rows.clone()) else { return };
+        if compute == Compute::F32 {
+            return f(rows, piece.each_mut().map(|part| &mut *part.numbers));
+        }
+        let two = 2 * shape[1];
+        parallel::with_numbers(N * two, |numbers| {
+            for first in rows.clone().step_by(2) {
+                let count = 2.min(rows.end - first);
+                let mut halves = numbers.chunks_exact_mut(two);
+                let mut made: [&mut [f32]; N] =
+                    std::array::from_fn(|_| halves.next().unwrap_or_default());
+                f(first..first + count, made.each_mut().map(|two| &mut two[..count * shape[1]]));
+                for (part, two) in piece.iter_mut().zip(made) {
+                    part.narrow(isa, (first - rows.start, count), two);
+                }
+            }
+        });
+    });
+}
+
+/// Some rows of a matrix, in the forms that were asked for; the others are empty.
+#[derive(Default)]
+struct Part<'a> {
+    rows: Range<usize>,
+    width: usize,
+    numbers: &'a mut [f32],
+    along_rows: &'a mut [u32],
+    along_columns: &'a mut [u32],
+}
+
+impl Part<'_> {
+    /// Brings `count` rows from row `first` of this part on to their forms, from room for two rows.
+    fn narrow(&mut self, isa: Isa, (first, count): (usize, usize), two: &mut [f32]) {
+        let width = self.width;
+        // An odd last row stands beside zeros.
+        two[count * width..].fill(0.0);
+        let numbers = first * width..(first + count) * width;
+        if let Some(to) = self.numbers.get_mut(numbers) {
+            to.copy_from_slice(&two[..count * width]);
+        }
+        let (in_row, in_pair) = (width.div_ceil(2), width.next_multiple_of(WIDE));
+        let along_rows = self.along_rows.get_mut(first * in_row..(first + count) * in_row);
+        let along_columns = self.along_columns.get_mut(first / 2 * in_pair..);
+        let along_columns = along_columns.and_then(|pairs| pairs.get_mut(..width));
+        let rows = along_rows.unwrap_or_default();
+        isa.run(TwoRows { from: two, rows, columns: along_columns.unwrap_or_default() });
+    }
+}
+
+/// The pieces of so many numbers each.
+fn pieces<T: Number>(buffer: &mut Buffer<T>, size: usize) -> std::slice::ChunksMut<'_, T> {
+    buffer.chunks_mut(size.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Output, Term, gemm};
+    use crate::layers::testing::numbers;
+
+    #[test]
+    fn whatever_its_forms_products_with_it_are_those_with_its_numbers() {
+        // An odd number of rows, more than one piece; odd and whole widths.
+        for (isa, width) in Isa::available().into_iter().flat_map(|isa| [(isa, 7), (isa, 64)]) {
+            let rows = 2 * ROWS + 3;
+            // Exact in bf16, as are their products' sums in f32.
+            let exact = |count, seed| -> Vec<f32> {
+                numbers(count, seed).iter().map(|x| (x * 8.0).round()).collect()
+            };
+            let (x, other) = (exact(rows * width, 1), exact(width * rows, 2));
+            for compute in [Compute::F32, Compute::Bf16] {
+                let mut made = Activations::default();
+                // Twice, the first time of another shape, so that nothing of it is left.
+                for (rows, width) in [(rows + 5, width + 9), (rows, width)] {
+                    let shape = [rows, width];
+                    made.make((isa, compute), shape, Forms::BOTH.and_numbers(true), |part, to| {
+                        assert!(part.len() * width == to.len());
+                        let from = part.start * width % x.len();
+                        let from = x.iter().cycle().skip(from);
+                        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                    });
+                }
+                assert_eq!(made.numbers(), x);
+                let mut weight = super::super::Packed::zeros(isa, compute, [width, rows]);
+                weight.fill(&other, [rows, 1]);
+                let mut out = vec![0.0; rows * rows];
+                let term = Term { left: made.left(), right: Right::packed(&weight) };
+                gemm(isa, rows, &[term], Output::to(&mut out, rows));
+                let at = |i: usize, j: usize| -> f32 {
+                    (0..width).map(|k| x[i * width + k] * other[k * rows + j]).sum()
+                };
+                for (place, found) in out.iter().enumerate() {
+                    let expected = at(place / rows, place % rows);
+                    assert!((found - expected).abs() < 1e-3, "{} {compute}", isa.name());
+                }
+                let mut out = vec![0.0; width * width];
+                let term = Term { left: Left::transposed(&x, width), right: made.right() };
+                gemm(isa, width, &[term], Output::to(&mut out, width));
+                let at = |i: usize, j: usize| -> f32 {
+                    (0..rows).map(|t| x[t * width + i] * x[t * width + j]).sum()
+                };
+                for (place, found) in out.iter().enumerate() {
+                    let expected = at(place / width, place % width);
+                    assert!((found - expected).abs() < 1e-3, "{} {compute}", isa.name());
+                }
+            }
+        }
+    }
+}
