@@ -102,7 +102,7 @@ impl Model {
             isa,
             compute,
             norm: RmsNorm::new(weights.tensor("model.norm.weight")?, config.rms_eps),
-            rope: rope(&weights)?,
+            rope: rope(&weights, isa)?,
             config,
             tokenizer,
             chat_template,
@@ -194,11 +194,12 @@ impl Model {
     }
 }
 
-fn rope(weights: &Weights) -> Result<Rope, Error> {
+fn rope(weights: &Weights, isa: Isa) -> Result<Rope, Error> {
     let config = weights.config();
     let stretched = config.rope_scaling == RopeScaling::Factors;
     let factors = stretched.then(|| weights.tensor(ROPE_FACTORS)).transpose()?;
-    Ok(Rope::new(config.max_positions, config.rope_frequencies(factors.as_deref())))
+    let frequencies = config.rope_frequencies(factors.as_deref());
+    Ok(Rope::new(isa, config.max_positions, frequencies))
 }
 
 fn block(weights: &Weights, isa: Isa, options: &LoadOptions, layer: usize) -> Result<Block, Error> {

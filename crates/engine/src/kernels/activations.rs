@@ -68,6 +68,26 @@ impl Activations {
         make([(self, forms)], runs, shape, |rows, [numbers]| f(rows, numbers));
     }
 
+    /// Makes a copy of `numbers`, whose rows are `width` long.
+    pub(crate) fn copy(
+        &mut self,
+        (isa, compute): (Isa, Compute),
+        (numbers, width): (&[f32], usize),
+        forms: Forms,
+    ) {
+        let parts = self.parts(compute, [numbers.len() / width, width], forms);
+        parallel::each_of(parts, |mut part| {
+            let from = &numbers[part.rows.start * width..part.rows.end * width];
+            part.numbers.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            if compute == Compute::F32 {
+                return;
+            }
+            for (pair, two) in from.chunks(2 * width).enumerate() {
+                part.narrow(isa, (2 * pair, two.len() / width), two);
+            }
+        });
+    }
+
     /// As a left operand; it was asked for.
     pub(crate) fn left(&self) -> Left<'_> {
         match self.compute {
@@ -152,7 +172,13 @@ pub(crate) fn make<const N: usize>(
                     std::array::from_fn(|_| halves.next().unwrap_or_default());
                 f(first..first + count, made.each_mut().map(|two| &mut two[..count * shape[1]]));
                 for (part, two) in piece.iter_mut().zip(made) {
-                    part.narrow(isa, (first - rows.start, count), two);
+                    let two = &two[..count * shape[1]];
+                    let first = first - rows.start;
+                    let numbers = first * shape[1]..(first + count) * shape[1];
+                    if let Some(to) = part.numbers.get_mut(numbers) {
+                        to.copy_from_slice(two);
+                    }
+                    part.narrow(isa, (first, count), two);
                 }
             }
         });
@@ -170,21 +196,14 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Brings `count` rows from row `first` of this part on to their forms, from room for two rows.
-    fn narrow(&mut self, isa: Isa, (first, count): (usize, usize), two: &mut [f32]) {
-        let width = self.width;
-        // An odd last row stands beside zeros.
-        two[count * width..].fill(0.0);
-        let numbers = first * width..(first + count) * width;
-        if let Some(to) = self.numbers.get_mut(numbers) {
-            to.copy_from_slice(&two[..count * width]);
-        }
-        let (in_row, in_pair) = (width.div_ceil(2), width.next_multiple_of(WIDE));
-        let along_rows = self.along_rows.get_mut(first * in_row..(first + count) * in_row);
-        let along_columns = self.along_columns.get_mut(first / 2 * in_pair..);
-        let along_columns = along_columns.and_then(|pairs| pairs.get_mut(..width));
-        let rows = along_rows.unwrap_or_default();
-        isa.run(TwoRows { from: two, rows, columns: along_columns.unwrap_or_default() });
+    /// Brings one or two rows to bf16: those from row `first` of this part on.
+    fn narrow(&mut self, isa: Isa, (first, count): (usize, usize), from: &[f32]) {
+        let (in_row, in_pair) = (self.width.div_ceil(2), self.width.next_multiple_of(WIDE));
+        let rows = self.along_rows.get_mut(first * in_row..(first + count) * in_row);
+        let columns = self.along_columns.get_mut(first / 2 * in_pair..);
+        let columns = columns.and_then(|pairs| pairs.get_mut(..self.width));
+        let (rows, columns) = (rows.unwrap_or_default(), columns.unwrap_or_default());
+        isa.run(TwoRows { from, width: self.width, rows, columns });
     }
 }
 

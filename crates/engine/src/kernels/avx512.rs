@@ -9,9 +9,9 @@ use std::arch::x86_64::{
     __m256bh, __m256i, __m512, __m512bh, __m512i, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch,
     _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
     _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepi32_ps,
-    _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps,
+    _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_div_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps,
     _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_epi32, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_or_si512, _mm512_permutexvar_ps, _mm512_reduce_add_ps,
+    _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_epi16, _mm512_permutexvar_epi16, _mm512_permutexvar_ps, _mm512_reduce_add_ps,
     _mm512_reduce_max_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_ps,
     _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_sllv_epi32,
     _mm512_srai_epi32, _mm512_srli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
@@ -19,7 +19,7 @@ use std::arch::x86_64::{
     _mm512_unpacklo_epi64,
 };
 
-use super::simd::Simd;
+use super::simd::{Simd, interleave};
 
 /// The processor has AVX-512F, and where `BF16` says so AVX512-BF16.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,8 @@ impl<const BF16: bool> Avx512<BF16> {
     /// The proof, where the processor has them.
     pub(super) fn detect() -> Option<Self> {
         let has = is_x86_feature_detected!("avx512f")
-            && (!BF16 || is_x86_feature_detected!("avx512bf16"));
+            && (!BF16
+                || is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw"));
         has.then_some(Self(()))
     }
 }
@@ -55,7 +56,40 @@ impl<const BF16: bool> Avx512<BF16> {
             _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(chosen))
         }
     }
+
+    /// As [`Self::narrow`], all of `first` before all of `second`; only with the processor's own conversion.
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "the token is the proof")]
+    fn narrow_both(self, first: __m512, second: __m512) -> __m512i {
+        // SAFETY: the token proves the instruction where `BF16` says so, which every caller asks; both types are 512 bits.
+        unsafe { std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(second, first)) }
+    }
 }
+
+/// The 16-bit lanes of one vector and of another, alternating: the lower ones, and the upper ones.
+const HALF_BESIDE_HALF: [[u16; 32]; 2] = {
+    let mut lanes = [[0; 32]; 2];
+    let mut lane = 0;
+    while lane < 32 {
+        let (half, place) = (lane as usize / 16, lane as usize % 16);
+        lanes[half][2 * place] = lane;
+        lanes[half][2 * place + 1] = lane + 32;
+        lane += 1;
+    }
+    lanes
+};
+
+/// The 16-bit lanes of the lower half of a vector and of its upper half, alternating.
+const LANE_BESIDE_LANE: [u16; 32] = {
+    let mut lanes = [0; 32];
+    let mut lane = 0;
+    while lane < 16 {
+        lanes[2 * lane as usize] = lane;
+        lanes[2 * lane as usize + 1] = lane + 16;
+        lane += 1;
+    }
+    lanes
+};
 
 // SAFETY of every block below: a value of `Avx512` exists only where `detect` found the instructions; slices are checked
 // to hold a whole vector before they are read or written, pointers are the caller's promise.
@@ -229,6 +263,11 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         let to = &mut to[..Self::LANES];
         // SAFETY: the token proves the instructions, the slice holds a whole vector.
         unsafe {
+            if BF16 {
+                let lanes = _mm512_loadu_si512(LANE_BESIDE_LANE.as_ptr().cast());
+                let words = _mm512_permutexvar_epi16(lanes, self.narrow_both(first, second));
+                return _mm512_storeu_si512(to.as_mut_ptr().cast(), words);
+            }
             let (first, second) = (self.narrow(first), self.narrow(second));
             let upper = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(second));
             let words = _mm512_or_si512(_mm512_cvtepu16_epi32(first), upper);
@@ -240,8 +279,30 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         let to = &mut to[..Self::LANES];
         // SAFETY: the token proves the instructions, the slice holds a whole vector, which is two halves.
         unsafe {
+            if BF16 {
+                let words = self.narrow_both(first, second);
+                return _mm512_storeu_si512(to.as_mut_ptr().cast(), words);
+            }
             _mm256_storeu_si256(to.as_mut_ptr().cast(), self.narrow(first));
             _mm256_storeu_si256(to[8..].as_mut_ptr().cast(), self.narrow(second));
+        }
+    }
+    #[inline(always)]
+    fn store_interleaved(self, to: &mut [u32], first: &[u32], second: &[u32]) {
+        if !BF16 {
+            return interleave(to, first, second);
+        }
+        let (to, first) = (&mut to[..2 * Self::LANES], &first[..Self::LANES]);
+        let second = &second[..Self::LANES];
+        // SAFETY: the token proves the instructions, the slices hold a whole vector or two.
+        unsafe {
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let second = _mm512_loadu_si512(second.as_ptr().cast());
+            for (half, lanes) in HALF_BESIDE_HALF.iter().enumerate() {
+                let lanes = _mm512_loadu_si512(lanes.as_ptr().cast());
+                let words = _mm512_permutex2var_epi16(first, lanes, second);
+                _mm512_storeu_si512(to[half * Self::LANES..].as_mut_ptr().cast(), words);
+            }
         }
     }
     #[inline(always)]

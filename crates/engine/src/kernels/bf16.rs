@@ -110,11 +110,13 @@ impl Kernel for Columns<'_> {
     }
 }
 
-/// Two rows of f32 to words, along the rows and along the columns.
+/// One or two rows of f32 to words, along the rows and along the columns.
 pub(super) struct TwoRows<'a> {
-    /// One after the other.
+    /// One after the other; one alone stands beside zeros.
     pub(super) from: &'a [f32],
-    /// Of one or both rows, one after the other, an odd last number of each beside a 0; may be empty.
+    /// Numbers of a row.
+    pub(super) width: usize,
+    /// Of the rows, one after the other, an odd last number of each beside a 0; may be empty.
     pub(super) rows: &'a mut [u32],
     /// As many as a row has numbers; may be empty.
     pub(super) columns: &'a mut [u32],
@@ -125,15 +127,11 @@ impl Kernel for TwoRows<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let width = self.from.len() / 2;
-        let (first, second) = self.from.split_at(width);
-        let words = width.div_ceil(2);
-        for (to, from) in self.rows.chunks_exact_mut(words).zip([first, second]) {
-            Rows { from, stride: width, depth: width, to }.run(simd);
-        }
-        if !self.columns.is_empty() {
-            let (from, to, count) = (self.from, self.columns, width);
-            Columns { from, stride: width, depth: 2, width, count, to }.run(simd);
+        let Self { from, width, rows, columns } = self;
+        Rows { from, stride: width, depth: width, to: rows }.run(simd);
+        if !columns.is_empty() {
+            let (depth, count) = (from.len() / width, width);
+            Columns { from, stride: width, depth, width, count, to: columns }.run(simd);
         }
     }
 }

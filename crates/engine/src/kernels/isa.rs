@@ -161,7 +161,7 @@ fn run_avx512<K: Kernel>(kernel: K, simd: Avx512<false>) -> K::Output {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16,avx2,fma")]
 fn run_avx512_bf16<K: Kernel>(kernel: K, simd: Avx512<true>) -> K::Output {
     kernel.run(simd)
 }

@@ -110,6 +110,12 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
     }
 
+    /// The 16-bit halves of the first `LANES` words of `first` and of `second`, alternating, into twice as many words.
+    #[inline(always)]
+    fn store_interleaved(self, to: &mut [u32], first: &[u32], second: &[u32]) {
+        interleave(&mut to[..2 * Self::LANES], &first[..Self::LANES], &second[..Self::LANES]);
+    }
+
     /// Both vectors in bf16 into the first `LANES` words: number after number, those of `first` before all of `second`.
     #[inline(always)]
     fn store_narrow(self, to: &mut [u32], first: Self::V, second: Self::V) {
@@ -119,6 +125,15 @@ pub(crate) trait Simd: Copy + Send + Sync {
         for (to, numbers) in to[..Self::LANES].iter_mut().zip(numbers.chunks_exact(2)) {
             *to = pair(numbers[0], numbers[1]);
         }
+    }
+}
+
+/// The 16-bit halves of the words of `first` and of `second`, alternating, in twice as many words.
+#[inline(always)]
+pub(super) fn interleave(to: &mut [u32], first: &[u32], second: &[u32]) {
+    for ((to, first), second) in to.chunks_exact_mut(2).zip(first).zip(second) {
+        to[0] = (first & 0xffff) | second << 16;
+        to[1] = first >> 16 | (second & 0xffff_0000);
     }
 }
 

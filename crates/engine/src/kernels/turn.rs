@@ -6,7 +6,7 @@
 use super::bf16::Rows;
 use super::buffer::Number;
 use super::isa::Kernel;
-use super::simd::Simd;
+use super::simd::{Simd, interleave};
 
 /// Words of a block with the widest vectors.
 const BLOCK: usize = 16 * 16;
@@ -102,10 +102,11 @@ impl Kernel for TurnPairs<'_> {
                 for (to, columns) in to.zip(words.chunks_exact(2 * S::LANES)).take(wide.div_ceil(2))
                 {
                     let (first, second) = columns.split_at(S::LANES);
-                    let to = to[2 * row..][..2 * high].chunks_exact_mut(2);
-                    for ((to, first), second) in to.zip(first).zip(second) {
-                        to[0] = (first & 0xffff) | second << 16;
-                        to[1] = first >> 16 | (second & 0xffff_0000);
+                    let to = &mut to[2 * row..][..2 * high];
+                    if high == S::LANES {
+                        simd.store_interleaved(to, first, second);
+                    } else {
+                        interleave(to, first, second);
                     }
                 }
             }

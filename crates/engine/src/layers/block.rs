@@ -337,9 +337,7 @@ impl Block {
         let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
         let tokens = dx.len() / hidden;
         let [dout, dgate, dup] = douts;
-        dout.make(runs, [tokens, hidden], Forms::BOTH, |rows, to| {
-            to.copy_from_slice(of(dx, &rows, hidden));
-        });
+        dout.copy(runs, (dx, hidden), Forms::BOTH);
         let set = &mut [self.part(pass, (Projection::Down, down), dout, tape)];
         dinner.resize(tokens * width);
         projection::backward(isa, set, backward, Some(dinner));
@@ -376,16 +374,12 @@ impl Block {
         let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
         let (hidden, width) = (pass.config.hidden, pass.config.query_size());
         let tokens = dx.len() / hidden;
-        dout.make(runs, [tokens, hidden], Forms::BOTH, |rows, to| {
-            to.copy_from_slice(of(dx, &rows, hidden));
-        });
+        dout.copy(runs, (dx, hidden), Forms::BOTH);
         let set = &mut [self.part(pass, (Projection::Output, o), dout, tape)];
         dattended.resize(tokens * width);
         projection::backward(isa, set, backward, Some(dattended));
         let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Output]));
-        attended.make(runs, [tokens, width], forms, |rows, to| {
-            to.copy_from_slice(of(&tape.attended, &rows, width));
-        });
+        attended.copy(runs, (&tape.attended, width), forms);
         projection::backward_inner(isa, set, attended, backward);
         means.resize(tokens * pass.config.heads);
         products(isa, pass.config.head_dim, [&tape.attended, dattended], means);

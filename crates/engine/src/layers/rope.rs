@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::kernels::{Isa, Kernel, Simd};
 use crate::parallel;
 
 /// Rows in one piece of work.
@@ -25,6 +26,7 @@ pub(crate) struct Rope {
     /// For each position `D/2` cosines and `D/2` sines.
     blocks: Vec<OnceLock<Box<[f32]>>>,
     head_dim: usize,
+    isa: Isa,
 }
 
 /// Which way to go between rows and heads.
@@ -38,10 +40,10 @@ pub(crate) enum Turn {
 
 impl Rope {
     /// For `positions` positions, with the angle of each pair of channels from one to the next, `[D/2]`.
-    pub(crate) fn new(positions: usize, frequencies: Vec<f32>) -> Self {
+    pub(crate) fn new(isa: Isa, positions: usize, frequencies: Vec<f32>) -> Self {
         let head_dim = 2 * frequencies.len();
         let blocks = (0..positions.div_ceil(BLOCK)).map(|_| OnceLock::new()).collect();
-        Self { frequencies, blocks, head_dim }
+        Self { frequencies, blocks, head_dim, isa }
     }
 
     /// Brings rows `[T, heads D]` at the given positions to heads `[heads, T, D]`.
@@ -52,20 +54,13 @@ impl Rope {
         positions: Range<usize>,
         heads: &mut [f32],
     ) {
-        let (size, half) = (self.head_dim, self.head_dim / 2);
-        let stride = rows.len() / positions.len();
+        let (size, stride) = (self.head_dim, rows.len() / positions.len());
         parallel::chunks_mut(heads, positions.len() * size, |head, out| {
             for (t, out) in out.chunks_exact_mut(size).enumerate() {
-                let x = &rows[t * stride + head * size..][..size];
-                if turn == Turn::Not {
-                    out.copy_from_slice(x);
-                    continue;
-                }
-                let (cosines, sines) = self.angles(positions.start + t);
-                let ((low, high), (a, b)) = (out.split_at_mut(half), x.split_at(half));
-                for j in 0..half {
-                    low[j] = a[j] * cosines[j] - b[j] * sines[j];
-                    high[j] = b[j] * cosines[j] + a[j] * sines[j];
+                out.copy_from_slice(&rows[t * stride + head * size..][..size]);
+                if turn == Turn::ByPosition {
+                    let angles = self.angles(positions.start + t);
+                    self.isa.run(Rotate { pairs: out, angles, back: false });
                 }
             }
         });
@@ -89,7 +84,7 @@ impl Rope {
         (t, tokens): (usize, usize),
         row: &mut [f32],
     ) {
-        let (size, half) = (self.head_dim, self.head_dim / 2);
+        let size = self.head_dim;
         let group = heads.len() / (row.len() * tokens);
         for (head, out) in row.chunks_exact_mut(size).enumerate() {
             let of = |member: usize| &heads[((head * group + member) * tokens + t) * size..][..size];
@@ -98,13 +93,7 @@ impl Rope {
                 out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);
             }
             if turn == Turn::ByPosition {
-                let (cosines, sines) = self.angles(t);
-                let (low, high) = out.split_at_mut(half);
-                for j in 0..half {
-                    let (a, b) = (low[j], high[j]);
-                    low[j] = a * cosines[j] + b * sines[j];
-                    high[j] = b * cosines[j] - a * sines[j];
-                }
+                self.isa.run(Rotate { pairs: out, angles: self.angles(t), back: true });
             }
         }
     }
@@ -129,6 +118,30 @@ impl Rope {
     }
 }
 
+/// Turns one head's pairs, `[D]`, in place.
+struct Rotate<'a> {
+    pairs: &'a mut [f32],
+    angles: (&'a [f32], &'a [f32]),
+    /// The other way.
+    back: bool,
+}
+
+impl Kernel for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let (low, high) = self.pairs.split_at_mut(self.pairs.len() / 2);
+        let sign = if self.back { -1.0 } else { 1.0 };
+        let angles = self.angles.0.iter().zip(self.angles.1);
+        for ((low, high), (cosine, sine)) in low.iter_mut().zip(high).zip(angles) {
+            let (a, b, sine) = (*low, *high, sign * sine);
+            *low = a * cosine - b * sine;
+            *high = b * cosine + a * sine;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +150,7 @@ mod tests {
     #[test]
     fn a_position_turns_each_pair_by_its_angle() {
         // Frequencies of theta 100: 1 and 100^(-2/4).
-        let rope = Rope::new(BLOCK + 8, vec![1.0, 0.1]);
+        let rope = Rope::new(Isa::best(), BLOCK + 8, vec![1.0, 0.1]);
         for position in [3, BLOCK + 3] {
             let mut heads = [0.0; 4];
             let positions = position..position + 1;
@@ -153,7 +166,7 @@ mod tests {
     #[test]
     fn the_way_back_is_the_transpose_of_the_way_there() {
         let (tokens, size, group, kv_heads) = (19, 6, 3, 2);
-        let rope = Rope::new(tokens, vec![1.0, 0.05, 0.002]);
+        let rope = Rope::new(Isa::best(), tokens, vec![1.0, 0.05, 0.002]);
         for turn in [Turn::ByPosition, Turn::Not] {
             // <to_heads(x) repeated for the group, y> = <x, to_rows(y)>.
             let x = numbers(tokens * kv_heads * size, 1);

@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn check(isa: Isa, bias: Option<&[f32]>, weight: Option<&[f32]>) {
-        let rope = Rope::new(TOKENS, FREQUENCIES.to_vec());
+        let rope = Rope::new(isa, TOKENS, FREQUENCIES.to_vec());
         let norm = weight.map(|weight| RmsNorm::new(weight.to_vec(), EPSILON));
         let split = Split { bias: bias.map(<[f32]>::to_vec), norm, turn: Turn::ByPosition };
         let x = numbers(TOKENS * HEADS * SIZE, 1);
