@@ -7,7 +7,7 @@ use crate::config::ModelConfig;
 use crate::kernels::{
     Buffer, Isa, Kernel, Left, Output, Packed, Right, Simd, Term, dot, exp, gemm_serial,
 };
-use crate::layers::attention::{Sum, Weights, stride};
+use crate::layers::attention::{Sum, Weights, divide, stride};
 use crate::parallel;
 
 /// Rows that a cache begins with, and the step in which it grows at least.
@@ -135,7 +135,8 @@ impl Cache {
             let q = &queries[(head * count + rows.start) * head_dim..];
             let positions = self.tokens + rows.start..self.tokens + rows.end;
             let columns = positions.end.next_multiple_of(isa.lanes()).min(total);
-            let (beside, last, mut sums) = (stride(total), positions.end, [Sum::default(); QUERIES]);
+            let (beside, last, mut sums) =
+                (stride(total), positions.end, [Sum::default(); QUERIES]);
             parallel::with_scratch(QUERIES * beside, |scores| {
                 let right = Right::packed(&keys[group]).first_columns(columns);
                 let term = Term { left: Left::rows(q, head_dim), right };
@@ -147,9 +148,7 @@ impl Cache {
                 let term = Term { left: Left::rows(scores, beside), right: v };
                 gemm_serial(isa, rows.len(), &[term], Output::to(out, head_dim));
             });
-            for (row, sum) in out.chunks_exact_mut(head_dim).zip(sums) {
-                row.iter_mut().for_each(|x| *x *= sum.inverse);
-            }
+            divide(out, head_dim, &sums);
         });
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm_serial};
 use crate::parallel;
 use slopes::{Pairs, Slopes};
-pub(crate) use weights::{Sum, Weights, stride};
+pub(crate) use weights::{Sum, Weights, divide, stride};
 
 /// Queries in a block: a multiple of the register tile's rows, and even; the scores of 1,024 keys then fill 196 KiB.
 const BLOCK: usize = 48;
@@ -79,9 +79,7 @@ impl Attention {
                     gemm_serial(self.isa, rows, &[term], Output::to(out, self.head_dim));
                 });
             });
-            for (row, sum) in out.chunks_exact_mut(self.head_dim).zip(sums) {
-                row.iter_mut().for_each(|x| *x *= sum.inverse);
-            }
+            divide(out, self.head_dim, sums);
         });
     }
 

@@ -407,7 +407,8 @@ impl Block {
             let by_rows = part(dattended, sequence, tokens);
             pass.rope.to_heads(by_rows, Turn::Not, positions, by_heads);
             let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
-            let known = (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            let known =
+                (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
             let slopes = [&mut *dq, &mut *dk, &mut *dv];
             let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
             attention.backward(qkv, known, packs, slopes);

@@ -87,7 +87,8 @@ impl Rope {
         let size = self.head_dim;
         let group = heads.len() / (row.len() * tokens);
         for (head, out) in row.chunks_exact_mut(size).enumerate() {
-            let of = |member: usize| &heads[((head * group + member) * tokens + t) * size..][..size];
+            let of =
+                |member: usize| &heads[((head * group + member) * tokens + t) * size..][..size];
             out.copy_from_slice(of(0));
             for member in 1..group {
                 out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);

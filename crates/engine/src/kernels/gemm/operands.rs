@@ -49,9 +49,15 @@ pub(crate) struct Right<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Storage<'a> {
     Packed(&'a Packed),
-    Rows { data: &'a [f32], stride: usize },
+    Rows {
+        data: &'a [f32],
+        stride: usize,
+    },
     /// Pairs of bf16 along the depth, whose rows reach to whole vectors.
-    Pairs { words: &'a [u32], stride: usize },
+    Pairs {
+        words: &'a [u32],
+        stride: usize,
+    },
 }
 
 impl<'a> Right<'a> {

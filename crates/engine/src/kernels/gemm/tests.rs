@@ -159,7 +159,8 @@ fn a_sum_goes_onto_its_base_as_it_is_added_to_what_is_there() {
         let (rows, columns, depth) = (7, 2 * isa.panel() + 3, 4101);
         let products = products(rows, columns, &[depth]);
         let packed = Packed::rows(isa, &products[0].b, columns);
-        let terms = [Term { left: Left::rows(&products[0].a, depth), right: Right::packed(&packed) }];
+        let terms =
+            [Term { left: Left::rows(&products[0].a, depth), right: Right::packed(&packed) }];
         let base = numbers(rows * columns, 3);
         let (mut onto, mut added) = (vec![f32::NAN; rows * columns], base.clone());
         gemm(isa, rows, &terms, Output::onto(&mut onto, &base, columns).scaled(0.5));

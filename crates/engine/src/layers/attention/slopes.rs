@@ -78,12 +78,10 @@ impl Kernel for Slopes<'_> {
                 let mean = self.means.0[index * self.means.1];
                 Row { p, ds, logarithm: self.sums[index].logarithm, mean, seen }
             };
-            let rows =
-                [row((both_p.0, both_ds.0), first), row((both_p.1, both_ds.1), first + 1)];
+            let rows = [row((both_p.0, both_ds.0), first), row((both_p.1, both_ds.1), first + 1)];
             let mut pairs = self.pairs.as_mut().map(|pairs| {
                 let place = first / 2 * stride..(first / 2 + 1) * stride;
-                let (rows_1, rows_2) =
-                    pairs.ds_rows[place.clone()].split_at_mut(stride / 2);
+                let (rows_1, rows_2) = pairs.ds_rows[place.clone()].split_at_mut(stride / 2);
                 (&mut pairs.p[place.clone()], &mut pairs.ds[place], [rows_1, rows_2])
             });
             for at in (0..width).step_by(2 * S::LANES) {

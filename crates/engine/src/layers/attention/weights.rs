@@ -42,6 +42,15 @@ pub(crate) struct Sum {
     pub(crate) inverse: f32,
 }
 
+/// Divides the outputs of queries, rows of `width` numbers, by the sums of their weights.
+pub(crate) fn divide(outputs: &mut [f32], width: usize, sums: &[Sum]) {
+    for (output, sum) in outputs.chunks_exact_mut(width).zip(sums) {
+        for x in output {
+            *x *= sum.inverse;
+        }
+    }
+}
+
 impl Kernel for Weights<'_> {
     type Output = ();
 
@@ -94,12 +103,11 @@ fn exponentials<S: Simd>(
             }
             sum = simd.add(sum, *e);
         }
-        match &mut words {
-            Some(words) => simd.store_narrow(&mut words[at / 2..], both[0], both[1]),
-            None => {
-                simd.store(row, both[0]);
-                simd.store(&mut row[S::LANES..], both[1]);
-            }
+        if let Some(words) = &mut words {
+            simd.store_narrow(&mut words[at / 2..], both[0], both[1]);
+        } else {
+            simd.store(row, both[0]);
+            simd.store(&mut row[S::LANES..], both[1]);
         }
     }
     simd.sum(sum)
