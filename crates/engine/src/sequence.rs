@@ -82,9 +82,7 @@ impl Workspace {
     fn recomputed(&self, pass: &Pass<'_>, tokens: usize) -> usize {
         let layers = pass.config.layers;
         let Some(limit) = self.limit else { return 0 };
-        let rank = pass.adapter.map_or(0, |adapter| adapter.config().rank);
-        let (tape, input) =
-            (Tape::size_bytes(pass.config, tokens, rank), tokens * pass.config.hidden * 4);
+        let (tape, input) = (Tape::size_bytes(pass, tokens), tokens * pass.config.hidden * 4);
         if tape * layers <= limit {
             return 0;
         }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::bf16::TwoRows;
+use super::bf16::{TwoRows, Widen};
 use super::buffer::{Buffer, Number};
 use super::gemm::{Left, Right};
 use super::{Compute, Isa};
@@ -86,6 +86,29 @@ impl Activations {
                 part.narrow(isa, (2 * pair, two.len() / width), two);
             }
         });
+    }
+
+    /// Becomes the matrix of `numbers`, in f32, for whatever memory was here.
+    pub(crate) fn exchange(&mut self, numbers: &mut Buffer, width: usize) {
+        std::mem::swap(&mut self.numbers, numbers);
+        (self.rows, self.width) = (self.numbers.len() / width, width);
+        self.compute = Compute::F32;
+    }
+
+    /// The numbers of some rows: as they are, or from a left operand's pairs into `room`, which is as long.
+    pub(crate) fn rows<'a>(
+        &'a self,
+        isa: Isa,
+        rows: &Range<usize>,
+        room: &'a mut [f32],
+    ) -> &'a [f32] {
+        if self.compute == Compute::F32 {
+            return &self.numbers[rows.start * self.width..rows.end * self.width];
+        }
+        let words = self.width.div_ceil(2);
+        let from = &self.along_rows[rows.start * words..rows.end * words];
+        isa.run(Widen { from, width: self.width, to: &mut *room });
+        room
     }
 
     /// As a left operand; it was asked for.
@@ -241,6 +264,17 @@ mod tests {
                     });
                 }
                 assert_eq!(made.numbers(), x);
+                let mut copied = Activations::default();
+                copied.copy((isa, compute), (&x, width), Forms::BOTH.and_numbers(true));
+                assert_eq!(copied.numbers(), x);
+                assert_eq!(copied.along_rows[..], made.along_rows[..]);
+                let pairs = [&copied, &made].map(|matrix| {
+                    let rows = matrix.along_columns.chunks(width.next_multiple_of(WIDE));
+                    rows.flat_map(|row| row[..width].to_vec()).collect::<Vec<_>>()
+                });
+                assert_eq!(pairs[0], pairs[1]);
+                let mut room = vec![f32::NAN; 5 * width];
+                assert_eq!(made.rows(isa, &(3..8), &mut room), &x[3 * width..8 * width]);
                 let mut weight = super::super::Packed::zeros(isa, compute, [width, rows]);
                 weight.fill(&other, [rows, 1]);
                 let mut out = vec![0.0; rows * rows];

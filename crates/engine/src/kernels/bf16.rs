@@ -136,6 +136,34 @@ impl Kernel for TwoRows<'_> {
     }
 }
 
+/// Rows of words, as [`Rows`] makes them, back to f32.
+pub(super) struct Widen<'a> {
+    /// One after the other.
+    pub(super) from: &'a [u32],
+    /// Numbers of a row.
+    pub(super) width: usize,
+    /// As many rows.
+    pub(super) to: &'a mut [f32],
+}
+
+impl Kernel for Widen<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let rows = self.from.chunks_exact(self.width.div_ceil(2));
+        for (from, to) in rows.zip(self.to.chunks_exact_mut(self.width)) {
+            let (whole, rest) = to.split_at_mut(self.width / 2 * 2);
+            for (to, word) in whole.chunks_exact_mut(2).zip(from) {
+                to.copy_from_slice(&halves(*word));
+            }
+            for (to, word) in rest.iter_mut().zip(&from[self.width / 2..]) {
+                *to = halves(*word)[0];
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,38 +49,48 @@ impl Attention {
     ) {
         let [keys, values, ..] = &mut packs.0;
         let (keys, values) = (self.columns(k, keys), self.rows(v, self.kv_heads, values));
-        let (blocks, stride) = (self.tokens.div_ceil(BLOCK), stride(self.tokens));
+        let blocks = self.tokens.div_ceil(BLOCK);
         let mut pieces = Vec::with_capacity(self.heads * blocks);
         let (size, of_sums) = (self.tokens * self.head_dim, sums.chunks_exact_mut(self.tokens));
         for (head, (out, sums)) in out.chunks_exact_mut(size).zip(of_sums).enumerate() {
             let rows = out.chunks_mut(BLOCK * self.head_dim).zip(sums.chunks_mut(BLOCK));
             pieces.extend(rows.enumerate().map(|(block, rows)| (head, block, rows)));
         }
-        let words = if self.compute == Compute::Bf16 { BLOCK * stride / 2 } else { 0 };
-        parallel::each_of(pieces, |(head, block, (out, sums))| {
-            let (queries, group) = (self.queries(block), self.group(head));
-            parallel::with_rows(|words_of_rows| {
-                words_of_rows.resize(words);
-                parallel::with_scratch(BLOCK * stride, |scores| {
-                    let to = Output::to(scores, stride);
-                    self.scores(self.head(q, head), &keys[group], block, to);
-                    let words = (words > 0).then_some(&mut words_of_rows[..]);
-                    let scale = self.scale();
-                    let (rows, last, seen) = (queries.len(), queries.end, queries);
-                    let kernel =
-                        Weights { scores, stride, queries: seen, scale, words, sums: &mut *sums };
-                    self.isa.run(kernel);
-                    let left = if words_of_rows.is_empty() {
-                        Left::rows(scores, stride)
-                    } else {
-                        Left::rows_of_pairs(words_of_rows, stride / 2)
-                    };
-                    let term = Term { left, right: values[group].range(0..last) };
-                    gemm_serial(self.isa, rows, &[term], Output::to(out, self.head_dim));
-                });
-            });
-            divide(out, self.head_dim, sums);
+        parallel::each_of(pieces, |(head, block, made)| {
+            let group = self.group(head);
+            self.attend(self.head(q, head), (&keys[group], &values[group]), block, made);
         });
+    }
+
+    /// One head's block of queries.
+    fn attend(
+        self,
+        q: &[f32],
+        (keys, values): (&Packed, &HeadRows<'_>),
+        block: usize,
+        (out, sums): (&mut [f32], &mut [Sum]),
+    ) {
+        let Self { head_dim, isa, compute, .. } = self;
+        let (queries, stride) = (self.queries(block), stride(self.tokens));
+        let (rows, last) = (queries.len(), queries.end);
+        let narrow = compute == Compute::Bf16;
+        parallel::with_rows(|words| {
+            words.resize(if narrow { BLOCK * stride / 2 } else { 0 });
+            parallel::with_scratch(BLOCK * stride, |scores| {
+                self.scores(q, keys, block, Output::to(scores, stride));
+                let (scale, sums) = (self.scale(), &mut *sums);
+                let pairs = narrow.then_some(&mut words[..]);
+                isa.run(Weights { scores, stride, queries, scale, words: pairs, sums });
+                let left = if narrow {
+                    Left::rows_of_pairs(words, stride / 2)
+                } else {
+                    Left::rows(scores, stride)
+                };
+                let term = Term { left, right: values.range(0..last) };
+                gemm_serial(isa, rows, &[term], Output::to(out, head_dim));
+            });
+        });
+        divide(out, head_dim, sums);
     }
 
     /// The gradients of `dout` (overwritten), with the `sums` of the forward and of each token and head the product of the

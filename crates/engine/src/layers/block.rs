@@ -3,6 +3,7 @@
 //! Shapes: x, dx `[T, C]`. Source: `LlamaDecoderLayer` in Transformers. The tape keeps what the backward cannot cheaply make
 //! again: both residuals, q, k, v after their rotation, the attention's output, gate and up.
 
+mod backward;
 mod rows;
 
 use std::ops::Range;
@@ -11,14 +12,14 @@ use crate::config::ModelConfig;
 use crate::kernels::{Activations, Buffer, Compute, Forms, Isa, Output, make};
 use crate::layers::attention::{Attention, Packs, Sum};
 use crate::layers::linear::Linear;
-use crate::layers::projection::{self, Backward, Branch, Input, Pair};
+use crate::layers::projection::{self, Branch, Input};
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Turn};
 use crate::layers::split::Split;
 use crate::layers::swiglu;
-use crate::lora::{Adapter, Gradients, Projection};
+use crate::lora::{Adapter, Projection};
 use crate::parallel::with_rows;
-use rows::{gather, of, part, part_mut, products, scatter, select};
+use rows::{gather, of, part, part_mut, select};
 
 /// What reads the normed residual before the attention.
 const ATTENTION: [Projection; 3] = [Projection::Query, Projection::Key, Projection::Value];
@@ -96,22 +97,28 @@ pub(crate) struct Tape {
     attended: Buffer,
     /// The residual before the MLP, `[T, C]`.
     middle: Buffer,
-    /// `[T, F]`.
-    gate: Buffer,
-    /// `[T, F]`.
-    up: Buffer,
+    /// `[T, F]`; in bf16 where the products are.
+    gate: Activations,
+    /// `[T, F]`, as the gate.
+    up: Activations,
     /// Each branch's `z`, `[T, R]`.
     z: [Buffer; 7],
 }
 
 impl Tape {
-    /// Bytes that one takes for a sequence of `tokens` and branches of `rank`.
-    pub(crate) fn size_bytes(config: &ModelConfig, tokens: usize, rank: usize) -> usize {
+    /// Bytes that one takes for a sequence of `tokens`.
+    pub(crate) fn size_bytes(pass: &Pass<'_>, tokens: usize) -> usize {
+        let config = pass.config;
+        let rank = pass.adapter.map_or(0, |adapter| adapter.config().rank);
         let (queries, keys) = (config.query_size(), config.kv_size());
         let unnormed = if config.qk_norm { queries + keys } else { 0 };
         let sums = 2 * config.heads;
         let attention = 2 * config.hidden + 2 * queries + 2 * keys + unnormed + sums;
-        tokens * (attention + 2 * config.intermediate + Projection::ALL.len() * rank) * 4
+        let gated = match pass.compute {
+            Compute::F32 => 2 * config.intermediate,
+            Compute::Bf16 => config.intermediate,
+        };
+        tokens * (attention + gated + Projection::ALL.len() * rank) * 4
     }
 }
 
@@ -127,6 +134,8 @@ pub(crate) struct Scratch {
     /// The rows of q, k or v before they are split into heads.
     rows: Buffer,
     heads: [Buffer; 4],
+    /// Gate and up as they are computed.
+    gated: [Buffer; 2],
     /// Between gate, up and down.
     inner: Activations,
     dinner: Buffer,
@@ -266,193 +275,40 @@ impl Block {
     fn mlp(&self, pass: &Pass<'_>, x: &mut Buffer, tape: &mut Tape, scratch: &mut Scratch) {
         let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
         let Tape { middle, gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
-        let tokens = middle.len() / hidden;
-        for (projection, out, z) in
-            [(Projection::Gate, &mut *gate, z_gate), (Projection::Up, &mut *up, z_up)]
+        let Scratch { normed, gated, inner, masked, .. } = scratch;
+        let (runs, tokens) = ((pass.isa, pass.compute), middle.len() / hidden);
+        for ((projection, z), out) in
+            [(Projection::Gate, z_gate), (Projection::Up, z_up)].into_iter().zip(&mut *gated)
         {
             out.resize(tokens * width);
-            let (branch, out) = ([z, &mut scratch.masked], Output::to(out, width));
-            self.project_input(pass, (projection, Input::of(&scratch.normed)), branch, out);
+            let (branch, out) = ([z, &mut *masked], Output::to(out, width));
+            self.project_input(pass, (projection, Input::of(normed)), branch, out);
         }
         let forms = Forms::LEFT.and_numbers(self.masks(pass, &[Projection::Down]));
-        scratch.inner.make((pass.isa, pass.compute), [tokens, width], forms, |rows, out| {
-            let inputs = [of(gate, &rows, width), of(up, &rows, width)];
-            swiglu::rows(pass.isa, inputs, out);
-        });
+        let computed = |rows: &Range<usize>| gated.each_ref().map(|all| of(all, rows, width));
+        if pass.compute == Compute::F32 {
+            inner.make(runs, [tokens, width], forms, |rows, out| {
+                swiglu::rows(pass.isa, computed(&rows), out);
+            });
+            gate.exchange(&mut gated[0], width);
+            up.exchange(&mut gated[1], width);
+        } else {
+            let made = [(&mut *inner, forms), (gate, Forms::LEFT), (up, Forms::LEFT)];
+            make(made, runs, [tokens, width], |rows, [out, gate, up]| {
+                swiglu::rows(pass.isa, computed(&rows), out);
+                let [computed_gate, computed_up] = computed(&rows);
+                gate.copy_from_slice(computed_gate);
+                up.copy_from_slice(computed_up);
+            });
+        }
         x.resize(middle.len());
-        let (branch, out) = ([z_down, &mut scratch.masked], Output::onto(x, middle, hidden));
-        self.project_input(pass, (Projection::Down, Input::of(&scratch.inner)), branch, out);
+        let (branch, out) = ([z_down, masked], Output::onto(x, middle, hidden));
+        self.project_input(pass, (Projection::Down, Input::of(inner)), branch, out);
     }
 
     /// Whether the branch of one of the projections masks what it reads.
     fn masks(&self, pass: &Pass<'_>, projections: &[Projection]) -> bool {
         let branches = projections.iter().filter_map(|part| pass.branch(self.layer, *part));
         branches.into_iter().any(|branch| branch.dropout.is_some())
-    }
-
-    /// Turns `dx`, the gradient by the residual after the block, into that by the residual before it.
-    ///
-    /// The first block's input is frozen: of it only the gradients by the branches are made.
-    pub(crate) fn backward(
-        &self,
-        pass: &Pass<'_>,
-        (dx, gradients): (&mut [f32], &mut Gradients),
-        tape: &Tape,
-        scratch: &mut Scratch,
-    ) {
-        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
-        self.mlp_backward(pass, (dx, [gate, up, down]), tape, scratch);
-        self.output_backward(pass, (&*dx, o), tape, scratch);
-        self.attention_backward(pass, (dx, [q, k, v]), tape, scratch);
-    }
-
-    /// As [`Block::backward`] after [`Block::forward_rows`]: `dx` has those rows before, and all after it.
-    pub(crate) fn backward_rows(
-        &self,
-        pass: &Pass<'_>,
-        (dx, rows, gradients): (&mut Buffer, &[usize], &mut Gradients),
-        tape: &Tape,
-        scratch: &mut Scratch,
-    ) {
-        let ModelConfig { hidden, .. } = *pass.config;
-        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
-        self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
-        self.output_backward(pass, (&dx[..], o), tape, scratch);
-        let Scratch { dattended, rows: spare, .. } = scratch;
-        let tokens = tape.x.len() / hidden;
-        scatter(&mut scratch.means, rows, tokens * pass.config.heads, spare);
-        scatter(dattended, rows, tokens * pass.config.query_size(), spare);
-        scatter(dx, rows, tokens * hidden, spare);
-        self.attention_backward(pass, (&mut dx[..], [q, k, v]), tape, scratch);
-    }
-
-    fn mlp_backward(
-        &self,
-        pass: &Pass<'_>,
-        (dx, [gate, up, down]): (&mut [f32], [&mut Option<Pair>; 3]),
-        tape: &Tape,
-        Scratch { normed, inner, dinner, dnormed, douts, backward, .. }: &mut Scratch,
-    ) {
-        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
-        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
-        let tokens = dx.len() / hidden;
-        let [dout, dgate, dup] = douts;
-        dout.copy(runs, (dx, hidden), Forms::BOTH);
-        let set = &mut [self.part(pass, (Projection::Down, down), dout, tape)];
-        dinner.resize(tokens * width);
-        projection::backward(isa, set, backward, Some(dinner));
-        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Down]));
-        let made = [(&mut *inner, forms), (&mut *dgate, Forms::BOTH), (&mut *dup, Forms::BOTH)];
-        make(made, runs, [tokens, width], |rows, made| {
-            let [gate, up, dinner] =
-                [&tape.gate, &tape.up, &*dinner].map(|numbers| of(numbers, &rows, width));
-            swiglu::backward(isa, [gate, up], dinner, made);
-        });
-        projection::backward_inner(isa, set, inner, backward);
-        let set = &mut [
-            self.part(pass, (Projection::Gate, gate), dgate, tape),
-            self.part(pass, (Projection::Up, up), dup, tape),
-        ];
-        dnormed.resize(dx.len());
-        projection::backward(isa, set, backward, Some(dnormed));
-        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Gate, Projection::Up]));
-        normed.make(runs, [tokens, hidden], forms, |rows, to| {
-            self.mlp_norm.rows(isa, of(&tape.middle, &rows, hidden), to);
-        });
-        projection::backward_inner(isa, set, normed, backward);
-        self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
-    }
-
-    /// Leaves the gradient by what was attended, and that times what was attended in the means.
-    fn output_backward(
-        &self,
-        pass: &Pass<'_>,
-        (dx, o): (&[f32], &mut Option<Pair>),
-        tape: &Tape,
-        Scratch { attended, dattended, douts: [dout, ..], means, backward, .. }: &mut Scratch,
-    ) {
-        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
-        let (hidden, width) = (pass.config.hidden, pass.config.query_size());
-        let tokens = dx.len() / hidden;
-        dout.copy(runs, (dx, hidden), Forms::BOTH);
-        let set = &mut [self.part(pass, (Projection::Output, o), dout, tape)];
-        dattended.resize(tokens * width);
-        projection::backward(isa, set, backward, Some(dattended));
-        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Output]));
-        attended.copy(runs, (&tape.attended, width), forms);
-        projection::backward_inner(isa, set, attended, backward);
-        means.resize(tokens * pass.config.heads);
-        products(isa, pass.config.head_dim, [&tape.attended, dattended], means);
-    }
-
-    fn attention_backward(
-        &self,
-        pass: &Pass<'_>,
-        (dx, gradients): (&mut [f32], [&mut Option<Pair>; 3]),
-        tape: &Tape,
-        scratch: &mut Scratch,
-    ) {
-        let Scratch { normed, dattended, heads, dnormed, douts, means, packs, backward, .. } =
-            scratch;
-        let (runs, isa, hidden) = ((pass.isa, pass.compute), pass.isa, pass.config.hidden);
-        let tokens = dx.len() / hidden;
-        let [by_heads, dq, dk, dv] = heads;
-        for buffer in [&mut *by_heads, &mut *dq, &mut *dk, &mut *dv] {
-            buffer.resize(tape.qkv[0].len());
-        }
-        let sequences = pass.sequences(tokens);
-        for sequence in &sequences {
-            let (positions, attention) = (0..sequence.len(), pass.attention(sequence.len()));
-            let by_heads = part_mut(by_heads, sequence, tokens);
-            let by_rows = part(dattended, sequence, tokens);
-            pass.rope.to_heads(by_rows, Turn::Not, positions, by_heads);
-            let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
-            let known =
-                (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
-            let slopes = [&mut *dq, &mut *dk, &mut *dv];
-            let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
-            attention.backward(qkv, known, packs, slopes);
-        }
-        let given = douts.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
-        for (projection, ((dout, dheads), unnormed)) in ATTENTION.into_iter().zip(given) {
-            let split = &self.splits[projection.index()];
-            let shape = [tokens, self.projections[projection.index()].outputs()];
-            let (with, dheads) = ((isa, pass.rope), (&dheads[..], &sequences[..]));
-            dout.make(runs, shape, Forms::BOTH, |rows, to| {
-                split.backward(with, dheads, unnormed, (rows, to));
-            });
-        }
-        let mut set = Vec::with_capacity(ATTENTION.len());
-        for ((projection, pair), dout) in ATTENTION.into_iter().zip(gradients).zip(&*douts) {
-            set.push(self.part(pass, (projection, pair), dout, tape));
-        }
-        // The first block's input is frozen.
-        let wanted = self.layer > 0;
-        dnormed.resize(dx.len());
-        projection::backward(isa, &mut set, backward, wanted.then_some(&mut **dnormed));
-        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &ATTENTION));
-        normed.make(runs, [tokens, hidden], forms, |rows, to| {
-            self.attention_norm.rows(isa, of(&tape.x, &rows, hidden), to);
-        });
-        projection::backward_inner(isa, &mut set, normed, backward);
-        if wanted {
-            self.attention_norm.backward(isa, &tape.x, dnormed, dx);
-        }
-    }
-
-    /// A projection's part in a backward.
-    fn part<'a>(
-        &'a self,
-        pass: &Pass<'a>,
-        (projection, pair): (Projection, &'a mut Option<Pair>),
-        dout: &'a Activations,
-        tape: &'a Tape,
-    ) -> Backward<'a> {
-        Backward {
-            linear: &self.projections[projection.index()],
-            branch: pass.branch(self.layer, projection).zip(pair.as_mut()),
-            dout,
-            z: &tape.z[projection.index()],
-        }
     }
 }

@@ -68,52 +68,74 @@ impl Kernel for Slopes<'_> {
         let width = self.queries.end.next_multiple_of(2 * S::LANES);
         let rows = self.p.chunks_mut(2 * stride).zip(self.ds.chunks_mut(2 * stride));
         for (first, (p, ds)) in (0..count).step_by(2).zip(rows) {
-            let both = p.split_at_mut(stride);
-            let (both_ds, both_p) = (ds.split_at_mut(stride), both);
-            let row = |(p, ds), index: usize| {
+            let row = |index: usize, p, ds| {
                 // An odd last row stands beside zeros.
-                let is = index < count;
+                let seen = if index < count { self.queries.start + index + 1 } else { 0 };
                 let index = index.min(count - 1);
-                let seen = if is { self.queries.start + index + 1 } else { 0 };
                 let mean = self.means.0[index * self.means.1];
                 Row { p, ds, logarithm: self.sums[index].logarithm, mean, seen }
             };
-            let rows = [row((both_p.0, both_ds.0), first), row((both_p.1, both_ds.1), first + 1)];
-            let mut pairs = self.pairs.as_mut().map(|pairs| {
-                let place = first / 2 * stride..(first / 2 + 1) * stride;
-                let (rows_1, rows_2) = pairs.ds_rows[place.clone()].split_at_mut(stride / 2);
-                (&mut pairs.p[place.clone()], &mut pairs.ds[place], [rows_1, rows_2])
-            });
+            let ((p_1, p_2), (ds_1, ds_2)) = (p.split_at_mut(stride), ds.split_at_mut(stride));
+            let mut rows = [row(first, p_1, ds_1), row(first + 1, p_2, ds_2)];
+            let mut pairs = self.pairs.as_mut().map(|pairs| pairs.of_two(first, stride));
             for at in (0..width).step_by(2 * S::LANES) {
-                // By rows, by halves.
-                let mut p = [[simd.splat(0.0); 2]; 2];
-                let mut ds = p;
-                for row in 0..2 {
-                    for half in 0..2 {
-                        let at = at + half * S::LANES;
-                        (p[row][half], ds[row][half]) = rows[row].results(simd, at, self.scale);
-                    }
-                }
-                let Some((to_p, to_ds, to_rows)) = &mut pairs else {
-                    for row in 0..2 {
-                        for half in 0..2 {
-                            let at = at + half * S::LANES;
-                            simd.store(&mut rows[row].p[at..], p[row][half]);
-                            simd.store(&mut rows[row].ds[at..], ds[row][half]);
-                        }
-                    }
-                    continue;
-                };
-                for half in 0..2 {
-                    let at = at + half * S::LANES;
-                    simd.store_pairs(&mut to_p[at..], p[0][half], p[1][half]);
-                    simd.store_pairs(&mut to_ds[at..], ds[0][half], ds[1][half]);
-                }
-                for row in 0..2 {
-                    simd.store_narrow(&mut to_rows[row][at / 2..], ds[row][0], ds[row][1]);
+                let results = results(simd, &rows, at, self.scale);
+                match &mut pairs {
+                    Some(pairs) => pairs.store(simd, at, results),
+                    None => store(simd, &mut rows, at, results),
                 }
             }
         }
+    }
+}
+
+/// `P` and `dS` of two rows: by rows, by halves of two vectors.
+type Results<S> = [[[<S as Simd>::V; 2]; 2]; 2];
+
+// Constant indices, so that vectors stay in registers.
+#[inline(always)]
+fn results<S: Simd>(simd: S, rows: &[Row<'_>; 2], at: usize, scale: f32) -> Results<S> {
+    let mut p = [[simd.splat(0.0); 2]; 2];
+    let mut ds = p;
+    for row in 0..2 {
+        for half in 0..2 {
+            (p[row][half], ds[row][half]) = rows[row].results(simd, at + half * S::LANES, scale);
+        }
+    }
+    [p, ds]
+}
+
+/// In f32, in place.
+#[inline(always)]
+fn store<S: Simd>(simd: S, rows: &mut [Row<'_>; 2], at: usize, [p, ds]: Results<S>) {
+    for ((row, p), ds) in rows.iter_mut().zip(p).zip(ds) {
+        for half in 0..2 {
+            let at = at + half * S::LANES;
+            simd.store(&mut row.p[at..], p[half]);
+            simd.store(&mut row.ds[at..], ds[half]);
+        }
+    }
+}
+
+impl Pairs<'_> {
+    /// The parts of two rows, the first of them an even one.
+    fn of_two(&mut self, first: usize, stride: usize) -> Pairs<'_> {
+        let place = first / 2 * stride..(first / 2 + 1) * stride;
+        let Self { p, ds, ds_rows } = self;
+        Pairs { p: &mut p[place.clone()], ds: &mut ds[place.clone()], ds_rows: &mut ds_rows[place] }
+    }
+
+    /// The results of two rows.
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, simd: S, at: usize, [p, ds]: Results<S>) {
+        for half in 0..2 {
+            let at = at + half * S::LANES;
+            simd.store_pairs(&mut self.p[at..], p[0][half], p[1][half]);
+            simd.store_pairs(&mut self.ds[at..], ds[0][half], ds[1][half]);
+        }
+        let (first, second) = self.ds_rows.split_at_mut(self.ds_rows.len() / 2);
+        simd.store_narrow(&mut first[at / 2..], ds[0][0], ds[0][1]);
+        simd.store_narrow(&mut second[at / 2..], ds[1][0], ds[1][1]);
     }
 }
 

@@ -1,0 +1,183 @@
+//! A block's backward: of the MLP, of the attention's output, of the attention.
+
+use super::rows::{of, part, part_mut, products, scatter};
+use super::{ATTENTION, Block, Pass, Scratch, Tape};
+use crate::config::ModelConfig;
+use crate::kernels::{Activations, Buffer, Forms, make};
+use crate::layers::projection::{self, Backward, Pair};
+use crate::layers::rope::Turn;
+use crate::layers::swiglu;
+use crate::lora::{Gradients, Projection};
+use crate::parallel;
+
+impl Block {
+    /// Turns `dx`, the gradient by the residual after the block, into that by the residual before it.
+    ///
+    /// The first block's input is frozen: of it only the gradients by the branches are made.
+    pub(crate) fn backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, gradients): (&mut [f32], &mut Gradients),
+        tape: &Tape,
+        scratch: &mut Scratch,
+    ) {
+        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
+        self.mlp_backward(pass, (dx, [gate, up, down]), tape, scratch);
+        self.output_backward(pass, (&*dx, o), tape, scratch);
+        self.attention_backward(pass, (dx, [q, k, v]), tape, scratch);
+    }
+
+    /// As [`Block::backward`] after [`Block::forward_rows`]: `dx` has those rows before, and all after it.
+    pub(crate) fn backward_rows(
+        &self,
+        pass: &Pass<'_>,
+        (dx, rows, gradients): (&mut Buffer, &[usize], &mut Gradients),
+        tape: &Tape,
+        scratch: &mut Scratch,
+    ) {
+        let ModelConfig { hidden, .. } = *pass.config;
+        let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
+        self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
+        self.output_backward(pass, (&dx[..], o), tape, scratch);
+        let Scratch { dattended, rows: spare, .. } = scratch;
+        let tokens = tape.x.len() / hidden;
+        scatter(&mut scratch.means, rows, tokens * pass.config.heads, spare);
+        scatter(dattended, rows, tokens * pass.config.query_size(), spare);
+        scatter(dx, rows, tokens * hidden, spare);
+        self.attention_backward(pass, (&mut dx[..], [q, k, v]), tape, scratch);
+    }
+
+    fn mlp_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, [gate, up, down]): (&mut [f32], [&mut Option<Pair>; 3]),
+        tape: &Tape,
+        Scratch { normed, inner, dinner, dnormed, douts, backward, .. }: &mut Scratch,
+    ) {
+        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
+        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
+        let tokens = dx.len() / hidden;
+        let [dout, dgate, dup] = douts;
+        dout.copy(runs, (dx, hidden), Forms::BOTH);
+        let set = &mut [self.part(pass, (Projection::Down, down), dout, tape)];
+        dinner.resize(tokens * width);
+        projection::backward(isa, set, backward, Some(dinner));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Down]));
+        let made = [(&mut *inner, forms), (&mut *dgate, Forms::BOTH), (&mut *dup, Forms::BOTH)];
+        make(made, runs, [tokens, width], |rows, made| {
+            let dinner = of(dinner, &rows, width);
+            parallel::with_scratch(2 * dinner.len(), |room| {
+                let (first, second) = room.split_at_mut(dinner.len());
+                let gate = tape.gate.rows(isa, &rows, first);
+                let up = tape.up.rows(isa, &rows, second);
+                swiglu::backward(isa, [gate, up], dinner, made);
+            });
+        });
+        projection::backward_inner(isa, set, inner, backward);
+        let set = &mut [
+            self.part(pass, (Projection::Gate, gate), dgate, tape),
+            self.part(pass, (Projection::Up, up), dup, tape),
+        ];
+        dnormed.resize(dx.len());
+        projection::backward(isa, set, backward, Some(dnormed));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Gate, Projection::Up]));
+        normed.make(runs, [tokens, hidden], forms, |rows, to| {
+            self.mlp_norm.rows(isa, of(&tape.middle, &rows, hidden), to);
+        });
+        projection::backward_inner(isa, set, normed, backward);
+        self.mlp_norm.backward(isa, &tape.middle, dnormed, dx);
+    }
+
+    /// Leaves the gradient by what was attended, and that times what was attended in the means.
+    fn output_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, o): (&[f32], &mut Option<Pair>),
+        tape: &Tape,
+        Scratch { attended, dattended, douts: [dout, ..], means, backward, .. }: &mut Scratch,
+    ) {
+        let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
+        let (hidden, width) = (pass.config.hidden, pass.config.query_size());
+        let tokens = dx.len() / hidden;
+        dout.copy(runs, (dx, hidden), Forms::BOTH);
+        let set = &mut [self.part(pass, (Projection::Output, o), dout, tape)];
+        dattended.resize(tokens * width);
+        projection::backward(isa, set, backward, Some(dattended));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Output]));
+        attended.copy(runs, (&tape.attended, width), forms);
+        projection::backward_inner(isa, set, attended, backward);
+        means.resize(tokens * pass.config.heads);
+        products(isa, pass.config.head_dim, [&tape.attended, dattended], means);
+    }
+
+    fn attention_backward(
+        &self,
+        pass: &Pass<'_>,
+        (dx, gradients): (&mut [f32], [&mut Option<Pair>; 3]),
+        tape: &Tape,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { normed, dattended, heads, dnormed, douts, means, packs, backward, .. } =
+            scratch;
+        let (runs, isa, hidden) = ((pass.isa, pass.compute), pass.isa, pass.config.hidden);
+        let tokens = dx.len() / hidden;
+        let [by_heads, dq, dk, dv] = heads;
+        for buffer in [&mut *by_heads, &mut *dq, &mut *dk, &mut *dv] {
+            buffer.resize(tape.qkv[0].len());
+        }
+        let sequences = pass.sequences(tokens);
+        for sequence in &sequences {
+            let (positions, attention) = (0..sequence.len(), pass.attention(sequence.len()));
+            let by_heads = part_mut(by_heads, sequence, tokens);
+            let by_rows = part(dattended, sequence, tokens);
+            pass.rope.to_heads(by_rows, Turn::Not, positions, by_heads);
+            let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
+            let known =
+                (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            let slopes = [&mut *dq, &mut *dk, &mut *dv];
+            let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
+            attention.backward(qkv, known, packs, slopes);
+        }
+        let given = douts.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
+        for (projection, ((dout, dheads), unnormed)) in ATTENTION.into_iter().zip(given) {
+            let split = &self.splits[projection.index()];
+            let shape = [tokens, self.projections[projection.index()].outputs()];
+            let (with, dheads) = ((isa, pass.rope), (&dheads[..], &sequences[..]));
+            dout.make(runs, shape, Forms::BOTH, |rows, to| {
+                split.backward(with, dheads, unnormed, (rows, to));
+            });
+        }
+        let mut set = Vec::with_capacity(ATTENTION.len());
+        for ((projection, pair), dout) in ATTENTION.into_iter().zip(gradients).zip(&*douts) {
+            set.push(self.part(pass, (projection, pair), dout, tape));
+        }
+        // The first block's input is frozen.
+        let wanted = self.layer > 0;
+        dnormed.resize(dx.len());
+        projection::backward(isa, &mut set, backward, wanted.then_some(&mut **dnormed));
+        let forms = Forms::RIGHT.and_numbers(self.masks(pass, &ATTENTION));
+        normed.make(runs, [tokens, hidden], forms, |rows, to| {
+            self.attention_norm.rows(isa, of(&tape.x, &rows, hidden), to);
+        });
+        projection::backward_inner(isa, &mut set, normed, backward);
+        if wanted {
+            self.attention_norm.backward(isa, &tape.x, dnormed, dx);
+        }
+    }
+
+    /// A projection's part in a backward.
+    fn part<'a>(
+        &'a self,
+        pass: &Pass<'a>,
+        (projection, pair): (Projection, &'a mut Option<Pair>),
+        dout: &'a Activations,
+        tape: &'a Tape,
+    ) -> Backward<'a> {
+        Backward {
+            linear: &self.projections[projection.index()],
+            branch: pass.branch(self.layer, projection).zip(pair.as_mut()),
+            dout,
+            z: &tape.z[projection.index()],
+        }
+    }
+}
