@@ -37,9 +37,9 @@ fn tiny_in(isa: Isa, compute: Compute) -> Model {
 }
 
 /// How far gradients in bf16 may be from those in f32, all and each: 8 bits of precision in every product, through all
-/// layers. All of SmolLM2's are 2.6e-2 off. The worst tensor is that which is the worst in the reference's own f32 too,
-/// 8 times as far off its f64 as all together; here it is 7 times as far off.
-const BF16: [f64; 2] = [5e-2, 2.5e-1];
+/// layers. All of SmolLM2's are 2.6e-2 off, and the worst tensor 7.9e-2; it is among those that are the worst in the
+/// reference's own f32 too, 8 times as far off its f64 as all together.
+const BF16: [f64; 2] = [5e-2, 1.2e-1];
 
 fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
     let text = std::fs::read_to_string(golden("tiny-training/examples.json")).unwrap();
