@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::cache::{Cache, attend_each};
 use crate::error::Error;
 use crate::kernels::{Buffer, Further, Output, Packed, Thin, gemm, thin};
-use crate::layers::block::{Block, Pass};
+use crate::layers::block::{ATTENTION, Block, Pass};
 use crate::layers::rope::Turn;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Projection};
@@ -56,9 +56,6 @@ struct Memory {
     z: [Buffer; 3],
     masked: Buffer,
 }
-
-/// What the attention reads.
-const ATTENTION: [Projection; 3] = [Projection::Query, Projection::Key, Projection::Value];
 
 impl<'m> Decoder<'m> {
     /// For sequences of `model`.

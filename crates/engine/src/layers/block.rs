@@ -22,7 +22,8 @@ use crate::parallel::with_rows;
 use rows::{gather, of, part, part_mut, select};
 
 /// What reads the normed residual before the attention.
-const ATTENTION: [Projection; 3] = [Projection::Query, Projection::Key, Projection::Value];
+pub(crate) const ATTENTION: [Projection; 3] =
+    [Projection::Query, Projection::Key, Projection::Value];
 
 /// The frozen weights of a block.
 #[derive(Debug)]
