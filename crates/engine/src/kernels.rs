@@ -30,7 +30,7 @@ mod neon_emulated;
 
 pub(crate) use activations::{Activations, Forms, make};
 pub(crate) use blocks::{Blocks, Width};
-pub(crate) use buffer::Buffer;
+pub(crate) use buffer::{Buffer, Number};
 pub use compute::Compute;
 pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial, ready};
 pub use isa::Isa;

@@ -4,10 +4,11 @@
 //! to the last bit whatever the number of threads.
 
 use std::cell::Cell;
+use std::thread::LocalKey;
 
 use rayon::prelude::*;
 
-use crate::kernels::{Buffer, Packed};
+use crate::kernels::{Buffer, Number, Packed};
 
 /// `f()` on one of the pool's threads: there, each piece of spread work costs no change from the caller's thread to the
 /// pool's and back, of which a training step would have thousands.
@@ -91,11 +92,7 @@ thread_local! {
 
 /// Calls `f` with `length` numbers of memory that this thread keeps for the next call; what they hold is unspecified.
 pub(crate) fn with_scratch<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
-    let mut buffer = SCRATCH.take();
-    buffer.resize(length);
-    let result = f(&mut buffer);
-    SCRATCH.set(buffer);
-    result
+    with_buffer(&SCRATCH, length, f)
 }
 
 /// Whether every number is finite.
@@ -109,19 +106,24 @@ pub(crate) fn all_finite(numbers: &[f32]) -> bool {
 
 /// As [`with_scratch`], of 32-bit words and in memory of their own.
 pub(crate) fn with_words<T>(length: usize, f: impl FnOnce(&mut [u32]) -> T) -> T {
-    let mut buffer = WORDS.take();
-    buffer.resize(length);
-    let result = f(&mut buffer);
-    WORDS.set(buffer);
-    result
+    with_buffer(&WORDS, length, f)
 }
 
 /// As [`with_scratch`], in memory of its own: for what is around calls that need scratch themselves.
 pub(crate) fn with_numbers<T>(length: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
-    let mut buffer = NUMBERS.take();
-    buffer.resize(length);
-    let result = f(&mut buffer);
-    NUMBERS.set(buffer);
+    with_buffer(&NUMBERS, length, f)
+}
+
+/// Calls `f` with `length` numbers of a thread's buffer; a call within `f` finds another one, which is not kept.
+fn with_buffer<N: Number, T>(
+    buffer: &'static LocalKey<Cell<Buffer<N>>>,
+    length: usize,
+    f: impl FnOnce(&mut [N]) -> T,
+) -> T {
+    let mut numbers = buffer.take();
+    numbers.resize(length);
+    let result = f(&mut numbers);
+    buffer.set(numbers);
     result
 }
 
