@@ -9,12 +9,14 @@
 )]
 
 mod activations;
+mod ahead;
 mod compute;
 mod bf16;
 mod buffer;
 mod gemm;
 mod isa;
 mod packed;
+mod shared;
 mod blocks;
 mod thin;
 mod simd;
@@ -28,11 +30,11 @@ mod neon;
 #[cfg(all(test, not(target_arch = "aarch64")))]
 mod neon_emulated;
 
-pub(crate) use activations::{Activations, Forms, make};
+pub(crate) use activations::{Activations, Forms, make_of};
 pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::{Buffer, Number};
 pub use compute::Compute;
-pub(crate) use gemm::{Left, Output, Right, Term, gemm, gemm_serial, ready};
+pub(crate) use gemm::{Left, Output, Place, Right, Sum, Term, gemm, gemm_serial, ready};
 pub use isa::Isa;
 pub(crate) use isa::Kernel;
 pub(crate) use packed::Packed;

@@ -1,15 +1,19 @@
-//! A matrix of activations as products read it, made row by row.
+//! A matrix of activations as products read it, made row by row, or of products block by block (`blocks.rs`).
 //!
 //! In f32 that is the matrix itself. In bf16 it is made in the cache and leaves it in pairs only: along its rows where it is
 //! multiplied with weights, along its columns where products with it are summed over the tokens.
 
+mod blocks;
+
 use std::ops::Range;
 
-use super::bf16::{TwoRows, Widen};
+use super::bf16::Pairs;
 use super::buffer::{Buffer, Number};
 use super::gemm::{Left, Right};
+use super::shared::Rectangle;
 use super::{Compute, Isa};
 use crate::parallel;
+pub(crate) use blocks::make_of;
 
 /// Rows in one piece of work: even, as two of them lie in a pair.
 const ROWS: usize = 16;
@@ -60,12 +64,27 @@ impl Activations {
     /// Makes `[rows, width]` anew: `f` is given ranges of rows and writes their numbers.
     pub(crate) fn make(
         &mut self,
-        runs: (Isa, Compute),
-        shape: [usize; 2],
+        (isa, compute): (Isa, Compute),
+        [rows, width]: [usize; 2],
         forms: Forms,
         f: impl Fn(Range<usize>, &mut [f32]) + Send + Sync,
     ) {
-        make([(self, forms)], runs, shape, |rows, [numbers]| f(rows, numbers));
+        parallel::each_of(self.parts(compute, [rows, width], forms), |mut part| {
+            if compute == Compute::F32 {
+                return f(part.rows.clone(), part.numbers);
+            }
+            parallel::with_numbers(2 * width, |two| {
+                for first in part.rows.clone().step_by(2) {
+                    let count = 2.min(part.rows.end - first);
+                    let (two, place) = (&mut two[..count * width], first - part.rows.start);
+                    f(first..first + count, two);
+                    if let Some(to) = part.numbers.get_mut(place * width..(place + count) * width) {
+                        to.copy_from_slice(two);
+                    }
+                    part.narrow(isa, (place, count), two);
+                }
+            });
+        });
     }
 
     /// Makes a copy of `numbers`, whose rows are `width` long.
@@ -86,29 +105,6 @@ impl Activations {
                 part.narrow(isa, (2 * pair, two.len() / width), two);
             }
         });
-    }
-
-    /// Becomes the matrix of `numbers`, in f32, for whatever memory was here.
-    pub(crate) fn exchange(&mut self, numbers: &mut Buffer, width: usize) {
-        std::mem::swap(&mut self.numbers, numbers);
-        (self.rows, self.width) = (self.numbers.len() / width, width);
-        self.compute = Compute::F32;
-    }
-
-    /// The numbers of some rows: as they are, or from a left operand's pairs into `room`, which is as long.
-    pub(crate) fn rows<'a>(
-        &'a self,
-        isa: Isa,
-        rows: &Range<usize>,
-        room: &'a mut [f32],
-    ) -> &'a [f32] {
-        if self.compute == Compute::F32 {
-            return &self.numbers[rows.start * self.width..rows.end * self.width];
-        }
-        let words = self.width.div_ceil(2);
-        let from = &self.along_rows[rows.start * words..rows.end * words];
-        isa.run(Widen { from, width: self.width, to: &mut *room });
-        room
     }
 
     /// As a left operand; it was asked for.
@@ -140,13 +136,8 @@ impl Activations {
         self.rows
     }
 
-    /// Takes a shape and yields the parts of each [`ROWS`] rows.
-    fn parts(
-        &mut self,
-        compute: Compute,
-        [rows, width]: [usize; 2],
-        forms: Forms,
-    ) -> Vec<Part<'_>> {
+    /// Takes a shape, with memory for the forms; yields how far rows of pairs are apart, along the rows and the columns.
+    fn reshape(&mut self, compute: Compute, [rows, width]: [usize; 2], forms: Forms) -> [usize; 2] {
         (self.rows, self.width, self.compute) = (rows, width, compute);
         let narrow = compute == Compute::Bf16;
         let (in_row, in_pair) = (width.div_ceil(2), width.next_multiple_of(WIDE));
@@ -155,6 +146,17 @@ impl Activations {
         self.along_rows.resize(if_wanted(narrow && forms.left, rows * in_row));
         let pairs = rows.div_ceil(2) * in_pair;
         self.along_columns.resize(if_wanted(narrow && forms.right, pairs));
+        [in_row, in_pair]
+    }
+
+    /// Takes a shape and yields the parts of each [`ROWS`] rows.
+    fn parts(
+        &mut self,
+        compute: Compute,
+        [rows, width]: [usize; 2],
+        forms: Forms,
+    ) -> Vec<Part<'_>> {
+        let [in_row, in_pair] = self.reshape(compute, [rows, width], forms);
         let mut numbers = pieces(&mut self.numbers, ROWS * width);
         let mut along_rows = pieces(&mut self.along_rows, ROWS * in_row);
         let mut along_columns = pieces(&mut self.along_columns, ROWS / 2 * in_pair);
@@ -169,47 +171,7 @@ impl Activations {
     }
 }
 
-/// Makes several matrices of one shape anew: `f` is given ranges of rows and writes the numbers of each.
-pub(crate) fn make<const N: usize>(
-    matrices: [(&mut Activations, Forms); N],
-    (isa, compute): (Isa, Compute),
-    shape: [usize; 2],
-    f: impl Fn(Range<usize>, [&mut [f32]; N]) + Send + Sync,
-) {
-    let mut parts = matrices.map(|(matrix, forms)| matrix.parts(compute, shape, forms).into_iter());
-    let pieces: Vec<[Part<'_>; N]> = (0..shape[0])
-        .step_by(ROWS)
-        .map(|_| parts.each_mut().map(|parts| parts.next().unwrap_or_default()))
-        .collect();
-    parallel::each_of(pieces, |mut piece| {
-        let Some(rows) = piece.first().map(|part| part.rows.clone()) else { return };
-        if compute == Compute::F32 {
-            return f(rows, piece.each_mut().map(|part| &mut *part.numbers));
-        }
-        let two = 2 * shape[1];
-        parallel::with_numbers(N * two, |numbers| {
-            for first in rows.clone().step_by(2) {
-                let count = 2.min(rows.end - first);
-                let mut halves = numbers.chunks_exact_mut(two);
-                let mut made: [&mut [f32]; N] =
-                    std::array::from_fn(|_| halves.next().unwrap_or_default());
-                f(first..first + count, made.each_mut().map(|two| &mut two[..count * shape[1]]));
-                for (part, two) in piece.iter_mut().zip(made) {
-                    let two = &two[..count * shape[1]];
-                    let first = first - rows.start;
-                    let numbers = first * shape[1]..(first + count) * shape[1];
-                    if let Some(to) = part.numbers.get_mut(numbers) {
-                        to.copy_from_slice(two);
-                    }
-                    part.narrow(isa, (first, count), two);
-                }
-            }
-        });
-    });
-}
-
 /// Some rows of a matrix, in the forms that were asked for; the others are empty.
-#[derive(Default)]
 struct Part<'a> {
     rows: Range<usize>,
     width: usize,
@@ -223,10 +185,11 @@ impl Part<'_> {
     fn narrow(&mut self, isa: Isa, (first, count): (usize, usize), from: &[f32]) {
         let (in_row, in_pair) = (self.width.div_ceil(2), self.width.next_multiple_of(WIDE));
         let rows = self.along_rows.get_mut(first * in_row..(first + count) * in_row);
+        let rows = rows.map(|words| Rectangle::of(words, [count, in_row], in_row));
         let columns = self.along_columns.get_mut(first / 2 * in_pair..);
-        let columns = columns.and_then(|pairs| pairs.get_mut(..self.width));
-        let (rows, columns) = (rows.unwrap_or_default(), columns.unwrap_or_default());
-        isa.run(TwoRows { from, width: self.width, rows, columns });
+        let columns = columns.filter(|pairs| !pairs.is_empty());
+        let columns = columns.map(|pairs| Rectangle::of(pairs, [1, self.width], in_pair));
+        isa.run(Pairs { from, width: self.width, rows, columns });
     }
 }
 
@@ -273,8 +236,6 @@ mod tests {
                     rows.flat_map(|row| row[..width].to_vec()).collect::<Vec<_>>()
                 });
                 assert_eq!(pairs[0], pairs[1]);
-                let mut room = vec![f32::NAN; 5 * width];
-                assert_eq!(made.rows(isa, &(3..8), &mut room), &x[3 * width..8 * width]);
                 let mut weight = super::super::Packed::zeros(isa, compute, [width, rows]);
                 weight.fill(&other, [rows, 1]);
                 let mut out = vec![0.0; rows * rows];

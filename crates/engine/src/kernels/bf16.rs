@@ -4,6 +4,7 @@
 //! want them. Sums stay f32.
 
 use super::isa::Kernel;
+use super::shared::Rectangle;
 use super::simd::Simd;
 
 /// `x` to the nearest bf16, ties to even; what is not a number stays none.
@@ -110,39 +111,47 @@ impl Kernel for Columns<'_> {
     }
 }
 
-/// One or two rows of f32 to words, along the rows and along the columns.
-pub(super) struct TwoRows<'a> {
-    /// One after the other; one alone stands beside zeros.
+/// Rows of f32 to words, along the rows and along the columns.
+pub(super) struct Pairs<'a> {
+    /// One after the other; an odd last one stands beside zeros.
     pub(super) from: &'a [f32],
     /// Numbers of a row.
     pub(super) width: usize,
-    /// Of the rows, one after the other, an odd last number of each beside a 0; may be empty.
-    pub(super) rows: &'a mut [u32],
-    /// As many as a row has numbers; may be empty.
-    pub(super) columns: &'a mut [u32],
+    /// A row of words of each, an odd last number of each beside a 0.
+    pub(super) rows: Option<Rectangle<'a, u32>>,
+    /// A row of words of each two of them, as many as a row has numbers.
+    pub(super) columns: Option<Rectangle<'a, u32>>,
 }
 
-impl Kernel for TwoRows<'_> {
+impl Kernel for Pairs<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Self { from, width, rows, columns } = self;
-        Rows { from, stride: width, depth: width, to: rows }.run(simd);
-        if !columns.is_empty() {
-            let (depth, count) = (from.len() / width, width);
-            Columns { from, stride: width, depth, width, count, to: columns }.run(simd);
+    fn run<S: Simd>(mut self, simd: S) {
+        let width = self.width;
+        for (pair, two) in self.from.chunks(2 * width).enumerate() {
+            if let Some(rows) = &mut self.rows {
+                for (row, from) in (2 * pair..).zip(two.chunks_exact(width)) {
+                    Rows { from, stride: width, depth: width, to: rows.row(row) }.run(simd);
+                }
+            }
+            if let Some(columns) = &mut self.columns {
+                let (depth, to) = (two.len() / width, columns.row(pair));
+                Columns { from: two, stride: width, depth, width, count: width, to }.run(simd);
+            }
         }
     }
 }
 
 /// Rows of words, as [`Rows`] makes them, back to f32.
 pub(super) struct Widen<'a> {
-    /// One after the other.
+    /// The first row.
     pub(super) from: &'a [u32],
+    /// The distance from row to row.
+    pub(super) stride: usize,
     /// Numbers of a row.
     pub(super) width: usize,
-    /// As many rows.
+    /// One row after the other.
     pub(super) to: &'a mut [f32],
 }
 
@@ -151,7 +160,7 @@ impl Kernel for Widen<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let rows = self.from.chunks_exact(self.width.div_ceil(2));
+        let rows = self.from.chunks(self.stride);
         for (from, to) in rows.zip(self.to.chunks_exact_mut(self.width)) {
             let (whole, rest) = to.split_at_mut(self.width / 2 * 2);
             for (to, word) in whole.chunks_exact_mut(2).zip(from) {

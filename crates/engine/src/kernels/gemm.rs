@@ -9,10 +9,13 @@ mod operands;
 mod prepare;
 mod tile;
 
+use std::ops::Range;
+
 use super::compute::Compute;
 use super::isa::Isa;
+use super::shared::{Rectangle, Shared};
 use crate::parallel;
-pub(crate) use operands::{Left, Output, Right, Term};
+pub(crate) use operands::{Left, Output, Place, Right, Sum, Term};
 pub(crate) use prepare::ready;
 use prepare::{Operand, prepared};
 use tile::Block;
@@ -25,6 +28,8 @@ const TALL: usize = 12;
 const DEPTH: usize = 2048;
 /// Rows in one thread's piece of work, a multiple of [`TILE`].
 const ROWS: usize = 96;
+/// Numbers of a sum that are handed over at once: what is made of them stays in the first-level cache.
+const HANDED: usize = 24 * 64;
 /// Pieces of work below which there are fewer rows in one, so that no thread waits long for the last.
 const PIECES: usize = 16;
 /// Products that may be summed.
@@ -33,33 +38,81 @@ const TERMS: usize = 6;
 const SERIAL: usize = 1 << 18;
 
 /// `out = scale * sum(left * right)` for the first `rows` rows, over all threads.
-pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
+pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
     let depth: usize = terms.iter().map(|term| term.right.depth).sum();
     let columns = terms.first().map_or(0, |term| term.right.columns);
     if rows * columns * depth < SERIAL || parallel::threads() == 1 {
         return gemm_serial(isa, rows, terms, out);
     }
-    let base = out.base;
     prepared(isa, rows, terms, true, |operands| {
-        let Some(job) = Job::new(isa, rows, operands, (&mut out, base)) else { return };
-        let panels = job.columns.div_ceil(job.width);
-        let height = (rows * panels / PIECES).next_multiple_of(TILE).clamp(TILE, ROWS);
-        let bands = rows.div_ceil(height);
-        parallel::each(panels * bands, |index| {
-            let (panel, first) = (index / bands, index % bands * height);
-            isa.run(Block { job: &job, panel, rows: first..rows.min(first + height) });
-        });
+        let Some(job) = Job::new(isa, rows, operands) else { return };
+        let target = Target::new(&job, rows, out);
+        spread(&job, rows, |panel, rows| target.run(isa, &job, panel, rows));
     });
 }
 
 /// As [`gemm`], on the calling thread alone: for work that is itself one of many pieces.
-pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], mut out: Output<'_>) {
-    let base = out.base;
+pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
     prepared(isa, rows, terms, false, |operands| {
-        let Some(job) = Job::new(isa, rows, operands, (&mut out, base)) else { return };
-        for panel in 0..job.columns.div_ceil(job.width) {
-            isa.run(Block { job: &job, panel, rows: 0..rows });
+        let Some(job) = Job::new(isa, rows, operands) else { return };
+        let target = Target::new(&job, rows, out);
+        for panel in 0..job.panels() {
+            target.run(isa, &job, panel, 0..rows);
         }
+    });
+}
+
+/// Several sums of products of one shape, `[rows, N]`, over all threads: `f` is given a place of a few rows, and each sum's
+/// numbers there, row after row, while they are in the cache. Before they are made, `fetch` is given the place.
+pub(crate) fn gemm_blocks<const P: usize>(
+    isa: Isa,
+    rows: usize,
+    sums: &[Sum<'_>; P],
+    fetch: impl Fn(&Place) + Send + Sync,
+    f: impl Fn(&Place, [&mut [f32]; P]) + Send + Sync,
+) {
+    let terms: Vec<Term<'_>> = sums.iter().flat_map(|sum| &sum.terms).copied().collect();
+    prepared(isa, rows, &terms, true, |operands| {
+        let mut rest = operands;
+        let mut jobs = Vec::with_capacity(P);
+        for sum in sums {
+            let (own, others) = rest.split_at(sum.terms.len());
+            rest = others;
+            jobs.extend(Job::new(isa, rows, own));
+        }
+        let Some(first) = jobs.first() else { return };
+        let columns = first.columns;
+        assert!(jobs.iter().all(|job| job.columns == columns), "sums of two shapes");
+        // Whole tiles, and even, so that no pair of rows is of two places.
+        let few = (HANDED / first.width).next_multiple_of(TILE);
+        spread(first, rows, |panel, rows| {
+            let columns = first.columns_of(panel);
+            parallel::with_scratch(P * few * columns.len(), |numbers| {
+                for from in rows.clone().step_by(few) {
+                    let rows = from..rows.end.min(from + few);
+                    let place = Place { rows, columns: columns.clone() };
+                    fetch(&place);
+                    let mut parts = numbers.chunks_exact_mut(place.rows.len() * columns.len());
+                    let mut blocks: [&mut [f32]; P] =
+                        std::array::from_fn(|_| parts.next().unwrap_or_default());
+                    for ((job, sum), block) in jobs.iter().zip(sums).zip(&mut blocks) {
+                        job.run(isa, (panel, &place), sum.base, block);
+                    }
+                    f(&place, blocks);
+                }
+            });
+        });
+    });
+}
+
+/// `f(panel, rows)` for all blocks of a job's output, over all threads.
+fn spread(job: &Job<'_>, rows: usize, f: impl Fn(usize, Range<usize>) + Send + Sync) {
+    let panels = job.panels();
+    let height = (rows * panels / PIECES).next_multiple_of(TILE).clamp(TILE, ROWS);
+    let bands = rows.div_ceil(height);
+    parallel::each(panels * bands, |index| {
+        let (panel, first) = (index / bands, index % bands * height);
+        f(panel, first..rows.min(first + height));
     });
 }
 
@@ -81,27 +134,11 @@ struct Job<'a> {
     columns: usize,
     /// Columns of a full panel.
     width: usize,
-    out: *mut f32,
-    stride: usize,
-    scale: f32,
-    accumulate: bool,
-    /// As long as the output.
-    base: Option<&'a [f32]>,
 }
-
-#[expect(unsafe_code, reason = "the threads write disjoint blocks of one output")]
-// SAFETY: the pointer is to an output that `gemm` borrows exclusively for longer than its job lives, and each `Block`
-// writes only the rows and columns that are its own.
-unsafe impl Sync for Job<'_> {}
 
 impl<'a> Job<'a> {
     /// Checks that every access that the operands lead to is inside its slice; `None` where there is nothing to do.
-    fn new(
-        isa: Isa,
-        rows: usize,
-        operands: &'a [Operand<'a>],
-        (out, base): (&mut Output<'_>, Option<&'a [f32]>),
-    ) -> Option<Self> {
+    fn new(isa: Isa, rows: usize, operands: &'a [Operand<'a>]) -> Option<Self> {
         let (columns, width) = (operands.first()?.right.columns, isa.panel());
         if rows == 0 || columns == 0 {
             return None;
@@ -113,22 +150,63 @@ impl<'a> Job<'a> {
             let same = pairs == (operand.right.compute() == Compute::Bf16);
             assert!(same, "products of two types in one sum");
         }
-        assert!(out.stride >= columns, "the output's rows overlap");
-        let last = (rows - 1) * out.stride + columns;
-        assert!(last <= out.data.len(), "the output is too short");
+        Some(Self { pairs, operands, passes: passes(operands), columns, width })
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.div_ceil(self.width)
+    }
+
+    /// The columns of a panel.
+    fn columns_of(&self, panel: usize) -> Range<usize> {
+        panel * self.width..self.columns.min((panel + 1) * self.width)
+    }
+
+    /// Writes the sums of a place, with what `base`, which is as wide as the output, has there, to `block`.
+    fn run(
+        &self,
+        isa: Isa,
+        (panel, place): (usize, &Place),
+        base: Option<&[f32]>,
+        block: &mut [f32],
+    ) {
+        let (rows, wide) = (place.rows.clone(), place.columns.len());
+        let base = base.map(|base| (&base[place.start(self.columns)..], self.columns));
+        let out = Rectangle::of(block, [rows.len(), wide], wide);
+        isa.run(Block { job: self, panel, rows, out, base, scale: 1.0, accumulate: false });
+    }
+}
+
+/// The output of a job as its blocks write it.
+struct Target<'a> {
+    out: Shared<'a, f32>,
+    stride: usize,
+    scale: f32,
+    accumulate: bool,
+    base: Option<&'a [f32]>,
+}
+
+impl<'a> Target<'a> {
+    /// Checks that all rows of the job have their place.
+    fn new(job: &Job<'_>, rows: usize, out: Output<'a>) -> Self {
+        let Output { data, stride, scale, accumulate, base } = out;
+        assert!(stride >= job.columns, "the output's rows overlap");
+        let last = (rows - 1) * stride + job.columns;
+        assert!(last <= data.len(), "the output is too short");
         assert!(base.is_none_or(|base| last <= base.len()), "the output's base is too short");
-        Some(Self {
-            pairs,
-            operands,
-            passes: passes(operands),
-            columns,
-            width,
-            out: out.data.as_mut_ptr(),
-            stride: out.stride,
-            scale: out.scale,
-            accumulate: out.accumulate,
-            base,
-        })
+        Self { out: Shared::new(data, stride), stride, scale, accumulate, base }
+    }
+
+    /// Runs a block, which no other one that runs meanwhile shares a number with.
+    #[expect(unsafe_code, reason = "each block of a job is run once")]
+    fn run(&self, isa: Isa, job: &Job<'_>, panel: usize, rows: Range<usize>) {
+        let columns = job.columns_of(panel);
+        let first = rows.start * self.stride + columns.start;
+        let base = self.base.map(|base| (&base[first..], self.stride));
+        // SAFETY: `gemm` and `gemm_serial` run each panel of each range of rows once.
+        let out = unsafe { self.out.rectangle(rows.clone(), columns) };
+        let (scale, accumulate) = (self.scale, self.accumulate);
+        isa.run(Block { job, panel, rows, out, base, scale, accumulate });
     }
 }
 

@@ -95,10 +95,6 @@ pub(crate) trait Simd: Copy + Send + Sync {
         }
     }
 
-    /// Asks for `line`, which will be read soon.
-    #[inline(always)]
-    fn fetch(self, _line: &[u32]) {}
-
     /// Both vectors in bf16 into the first `LANES` words: lane beside lane, that of `first` in the lower half.
     #[inline(always)]
     fn store_pairs(self, to: &mut [u32], first: Self::V, second: Self::V) {

@@ -3,6 +3,7 @@
 //! Worked off in blocks of as many rows and columns as a vector has lanes, which the registers turn; what is left at the
 //! edges is turned number by number.
 
+use super::ahead;
 use super::bf16::Rows;
 use super::buffer::Number;
 use super::isa::Kernel;
@@ -88,7 +89,7 @@ impl Kernel for TurnPairs<'_> {
                 // As many lines as this block has.
                 for _ in 0..S::LANES * S::LANES / LINE {
                     if let Some(line) = ahead.next() {
-                        simd.fetch(line);
+                        ahead::to_read(line);
                     }
                 }
                 let wide = S::LANES.min(columns - column);

@@ -9,10 +9,10 @@ mod rows;
 use std::ops::Range;
 
 use crate::config::ModelConfig;
-use crate::kernels::{Activations, Buffer, Compute, Forms, Isa, Output, make};
+use crate::kernels::{Activations, Buffer, Compute, Forms, Isa, Output};
 use crate::layers::attention::{Attention, Packs, Sum};
 use crate::layers::linear::Linear;
-use crate::layers::projection::{self, Branch, Input};
+use crate::layers::projection::{self, Branch, Forward, Input};
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Turn};
 use crate::layers::split::Split;
@@ -135,11 +135,8 @@ pub(crate) struct Scratch {
     /// The rows of q, k or v before they are split into heads.
     rows: Buffer,
     heads: [Buffer; 4],
-    /// Gate and up as they are computed.
-    gated: [Buffer; 2],
     /// Between gate, up and down.
     inner: Activations,
-    dinner: Buffer,
     masked: Buffer,
     dnormed: Buffer,
     /// The gradients by the outputs of projections of the same input.
@@ -174,9 +171,14 @@ impl Block {
         [z, masked]: [&mut Buffer; 2],
         out: Output<'_>,
     ) {
-        let linear = &self.projections[projection.index()];
+        let projection = self.of(pass, projection, z);
+        projection::forward(pass.isa, projection, input, masked, out);
+    }
+
+    /// A projection's part in a forward.
+    fn of<'a>(&'a self, pass: &Pass<'a>, projection: Projection, z: &'a mut Buffer) -> Forward<'a> {
         let branch = pass.branch(self.layer, projection);
-        projection::forward((pass.isa, linear, branch), input, z, masked, out);
+        Forward { linear: &self.projections[projection.index()], branch, z }
     }
 
     /// Brings the residual `x` through the block.
@@ -274,34 +276,19 @@ impl Block {
 
     /// The residual in the middle and the MLP of it, normed, as `x`.
     fn mlp(&self, pass: &Pass<'_>, x: &mut Buffer, tape: &mut Tape, scratch: &mut Scratch) {
-        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
+        let hidden = pass.config.hidden;
         let Tape { middle, gate, up, z: [.., z_gate, z_up, z_down], .. } = tape;
-        let Scratch { normed, gated, inner, masked, .. } = scratch;
-        let (runs, tokens) = ((pass.isa, pass.compute), middle.len() / hidden);
-        for ((projection, z), out) in
-            [(Projection::Gate, z_gate), (Projection::Up, z_up)].into_iter().zip(&mut *gated)
-        {
-            out.resize(tokens * width);
-            let (branch, out) = ([z, &mut *masked], Output::to(out, width));
-            self.project_input(pass, (projection, Input::of(normed)), branch, out);
-        }
+        let Scratch { normed, inner, masked, .. } = scratch;
+        let both = [self.of(pass, Projection::Gate, z_gate), self.of(pass, Projection::Up, z_up)];
         let forms = Forms::LEFT.and_numbers(self.masks(pass, &[Projection::Down]));
-        let computed = |rows: &Range<usize>| gated.each_ref().map(|all| of(all, rows, width));
-        if pass.compute == Compute::F32 {
-            inner.make(runs, [tokens, width], forms, |rows, out| {
-                swiglu::rows(pass.isa, computed(&rows), out);
-            });
-            gate.exchange(&mut gated[0], width);
-            up.exchange(&mut gated[1], width);
-        } else {
-            let made = [(&mut *inner, forms), (gate, Forms::LEFT), (up, Forms::LEFT)];
-            make(made, runs, [tokens, width], |rows, [out, gate, up]| {
-                swiglu::rows(pass.isa, computed(&rows), out);
-                let [computed_gate, computed_up] = computed(&rows);
-                gate.copy_from_slice(computed_gate);
-                up.copy_from_slice(computed_up);
-            });
-        }
+        let made = [(&mut *inner, forms), (gate, Forms::LEFT), (up, Forms::LEFT)];
+        let input = (Input::of(normed), &mut *masked);
+        let runs = (pass.isa, pass.compute);
+        projection::forward_into(runs, both, input, made, |_, sums, [out, gate, up]| {
+            swiglu::rows(pass.isa, sums, out);
+            gate.copy_from_slice(sums[0]);
+            up.copy_from_slice(sums[1]);
+        });
         x.resize(middle.len());
         let (branch, out) = ([z_down, masked], Output::onto(x, middle, hidden));
         self.project_input(pass, (Projection::Down, Input::of(inner)), branch, out);

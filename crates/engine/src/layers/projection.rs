@@ -5,7 +5,8 @@
 //! registers as the one with W. With `dz = s dout B`: `dB = dout^T z`, `dA = dz^T drop(x)`, `dx = dout W + undrop(dz A)`.
 
 use crate::kernels::{
-    Activations, Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm, ready,
+    Activations, Buffer, Compute, Forms, Isa, Left, Output, Packed, Place, Right, Sum, Term, gemm,
+    make_of, ready,
 };
 use crate::layers::dropout::Dropout;
 use crate::layers::linear::Linear;
@@ -155,27 +156,71 @@ impl<'a> Input<'a> {
     }
 }
 
+/// One of several projections of the same input, in the forward.
+#[derive(Debug)]
+pub(crate) struct Forward<'a> {
+    /// The frozen layer.
+    pub(crate) linear: &'a Linear,
+    /// Its branch.
+    pub(crate) branch: Option<Branch<'a>>,
+    /// What is kept for the backward.
+    pub(crate) z: &'a mut Buffer,
+}
+
+impl Forward<'_> {
+    /// Writes `z`.
+    fn inner(&mut self, isa: Isa, Input { x, left, rows }: Input<'_>, masked: &mut Buffer) {
+        let Some(branch) = self.branch else { return };
+        let Factors { rank, down, .. } = branch.factors;
+        self.z.resize(rows * rank);
+        let left = match branch.dropout {
+            None => left,
+            Some(_) => Left::rows(branch.input(x, masked), self.linear.inputs()),
+        };
+        let term = Term { left, right: Right::packed(down) };
+        gemm(isa, rows, &[term], Output::to(self.z, *rank).scaled(branch.scale));
+    }
+
+    /// What the output is the sum of, when `z` is there.
+    fn terms<'t>(&'t self, left: Left<'t>, room: &'t mut Packed) -> Vec<Term<'t>> {
+        let frozen = self.linear.forward_of(left, room);
+        let added = self.branch.map(|branch| branch.factors.out(self.z));
+        [frozen].into_iter().chain(added).collect()
+    }
+}
+
 /// Writes `out` (or adds to it), and `z` for the backward.
 pub(crate) fn forward(
-    (isa, linear, branch): (Isa, &Linear, Option<Branch<'_>>),
-    Input { x, left, rows }: Input<'_>,
-    z: &mut Buffer,
+    isa: Isa,
+    mut projection: Forward<'_>,
+    input: Input<'_>,
     masked: &mut Buffer,
     out: Output<'_>,
 ) {
-    let Some(branch) = branch else {
-        return with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room)], out));
-    };
-    let Factors { rank, down, .. } = branch.factors;
-    z.resize(rows * rank);
-    let input = match branch.dropout {
-        None => left,
-        Some(_) => Left::rows(branch.input(x, masked), linear.inputs()),
-    };
-    let term = Term { left: input, right: Right::packed(down) };
-    gemm(isa, rows, &[term], Output::to(z, *rank).scaled(branch.scale));
-    let added = branch.factors.out(z);
-    with_room(|[room, ..]| gemm(isa, rows, &[linear.forward_of(left, room), added], out));
+    projection.inner(isa, input, masked);
+    with_room(|[room, ..]| gemm(isa, input.rows, &projection.terms(input.left, room), out));
+}
+
+/// As [`forward`] of up to three projections of one shape, of whose outputs `f` makes matrices, as [`make_of`] has it.
+pub(crate) fn forward_into<const P: usize, const N: usize>(
+    (isa, compute): (Isa, Compute),
+    mut projections: [Forward<'_>; P],
+    (input, masked): (Input<'_>, &mut Buffer),
+    matrices: [(&mut Activations, Forms); N],
+    f: impl Fn(&Place, [&[f32]; P], [&mut [f32]; N]) + Send + Sync,
+) {
+    for projection in &mut projections {
+        projection.inner(isa, input, masked);
+    }
+    let width = projections.first().map_or(0, |first| first.linear.outputs());
+    with_room(|rooms| {
+        let mut rooms = rooms.iter_mut();
+        let sums = projections.each_ref().map(|projection| {
+            let room = rooms.next().expect("there is room for three");
+            Sum { terms: projection.terms(input.left, room), base: None }
+        });
+        make_of(matrices, (isa, compute), [input.rows, width], (&sums, &[]), f);
+    });
 }
 
 /// One of several projections of the same input, in the backward.
@@ -191,32 +236,60 @@ pub(crate) struct Backward<'a> {
     pub(crate) z: &'a [f32],
 }
 
+impl Backward<'_> {
+    fn dropout(&self) -> Option<Dropout> {
+        self.branch.as_ref().and_then(|(branch, _)| branch.dropout)
+    }
+}
+
 /// Memory for the backward of up to three projections.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     dz: [Buffer; 3],
     masked: Buffer,
+    unmasked: Buffer,
 }
 
 /// Adds the gradients by the B of up to three projections of one input, and writes their sum by that where it is asked for.
 pub(crate) fn backward(
     isa: Isa,
     projections: &mut [Backward<'_>],
-    Scratch { dz, masked }: &mut Scratch,
+    Scratch { dz, masked, .. }: &mut Scratch,
     dx: Option<&mut [f32]>,
 ) {
-    for (projection, dz) in projections.iter_mut().zip(&mut *dz) {
-        let Some((branch, pair)) = &mut projection.branch else { continue };
-        let (rows, outputs) = (projection.dout.row_count(), projection.linear.outputs());
-        let Factors { rank, up, .. } = branch.factors;
-        dz.resize(rows * rank);
-        let term = Term { left: projection.dout.left(), right: Right::packed(up) };
-        gemm(isa, rows, &[term], Output::to(dz, *rank).scaled(branch.scale));
-        let (left, right) = (Left::transposed(projection.z, *rank), projection.dout.right());
-        gemm(isa, *rank, &[Term { left, right }], Output::add(&mut pair.b, outputs));
-    }
+    outer_gradients(isa, projections, dz);
     let Some(dx) = dx else { return };
-    input_gradient(isa, projections, (dz, masked), dx);
+    let Some(first) = projections.first() else { return };
+    let (rows, inputs) = (first.dout.row_count(), first.linear.inputs());
+    with_room(|rooms| {
+        let terms = input_gradient(projections, dz, rooms);
+        gemm(isa, rows, &terms, Output::to(dx, inputs));
+    });
+    add_masked(isa, projections, (dz, masked), dx);
+}
+
+/// As [`backward`], where `f` makes matrices of the gradient by the input, as [`make_of`] has it.
+pub(crate) fn backward_into<const N: usize>(
+    (isa, compute): (Isa, Compute),
+    projections: &mut [Backward<'_>],
+    Scratch { dz, masked, unmasked }: &mut Scratch,
+    (matrices, others): ([(&mut Activations, Forms); N], &[&Activations]),
+    f: impl Fn(&Place, [&[f32]; 1], [&mut [f32]; N]) + Send + Sync,
+) {
+    outer_gradients(isa, projections, dz);
+    let Some(first) = projections.first() else { return };
+    let shape = [first.dout.row_count(), first.linear.inputs()];
+    let masks = projections.iter().any(|projection| projection.dropout().is_some());
+    if masks {
+        unmasked.resize(shape[0] * shape[1]);
+        unmasked.fill(0.0);
+        add_masked(isa, projections, (dz, masked), unmasked);
+    }
+    with_room(|rooms| {
+        let terms = input_gradient(projections, dz, rooms);
+        let sum = Sum { terms, base: masks.then_some(&unmasked[..]) };
+        make_of(matrices, (isa, compute), shape, (&[sum], others), f);
+    });
 }
 
 /// Adds the gradients by the A of projections of `x`, after their [`backward`].
@@ -226,7 +299,7 @@ pub(crate) fn backward_inner(
     isa: Isa,
     projections: &mut [Backward<'_>],
     x: &Activations,
-    Scratch { dz, masked }: &mut Scratch,
+    Scratch { dz, masked, .. }: &mut Scratch,
 ) {
     for (projection, dz) in projections.iter_mut().zip(dz) {
         let Some((branch, pair)) = &mut projection.branch else { continue };
@@ -240,37 +313,53 @@ pub(crate) fn backward_inner(
     }
 }
 
-/// The sum of `dout W + undrop(dz A)`.
-fn input_gradient(
+/// Adds the gradients by B, and writes `dz`.
+fn outer_gradients(isa: Isa, projections: &mut [Backward<'_>], dz: &mut [Buffer; 3]) {
+    for (projection, dz) in projections.iter_mut().zip(dz) {
+        let Some((branch, pair)) = &mut projection.branch else { continue };
+        let (rows, outputs) = (projection.dout.row_count(), projection.linear.outputs());
+        let Factors { rank, up, .. } = branch.factors;
+        dz.resize(rows * rank);
+        let term = Term { left: projection.dout.left(), right: Right::packed(up) };
+        gemm(isa, rows, &[term], Output::to(dz, *rank).scaled(branch.scale));
+        let (left, right) = (Left::transposed(projection.z, *rank), projection.dout.right());
+        gemm(isa, *rank, &[Term { left, right }], Output::add(&mut pair.b, outputs));
+    }
+}
+
+/// What the gradient by the input is the sum of, but for branches with dropout: `dout W + dz A`.
+fn input_gradient<'a>(
+    projections: &'a [Backward<'_>],
+    dz: &'a [Buffer; 3],
+    rooms: &'a mut [Packed; 3],
+) -> Vec<Term<'a>> {
+    let mut terms = Vec::with_capacity(2 * projections.len());
+    for ((projection, dz), room) in projections.iter().zip(dz).zip(rooms) {
+        terms.push(projection.linear.backward_of(projection.dout.left(), room));
+        if let Some((branch, _)) = &projection.branch
+            && branch.dropout.is_none()
+        {
+            terms.push(branch.factors.input_gradient(dz));
+        }
+    }
+    terms
+}
+
+/// Adds `undrop(dz A)` of the branches with dropout to `dx`.
+fn add_masked(
     isa: Isa,
     projections: &[Backward<'_>],
     (dz, masked): (&[Buffer; 3], &mut Buffer),
     dx: &mut [f32],
 ) {
-    let Some(first) = projections.first() else { return };
-    let inputs = first.linear.inputs();
-    let rows = dx.len() / inputs;
-    with_room(|rooms| {
-        let mut terms = Vec::with_capacity(2 * projections.len());
-        for ((projection, dz), room) in projections.iter().zip(dz).zip(rooms) {
-            terms.push(projection.linear.backward_of(projection.dout.left(), room));
-            if let Some((branch, _)) = &projection.branch
-                && branch.dropout.is_none()
-            {
-                terms.push(branch.factors.input_gradient(dz));
-            }
-        }
-        gemm(isa, rows, &terms, Output::to(dx, inputs));
-    });
     for (projection, dz) in projections.iter().zip(dz) {
-        if let Some((branch, _)) = &projection.branch
-            && let Some(dropout) = branch.dropout
-        {
-            masked.resize(dx.len());
-            let term = branch.factors.input_gradient(dz);
-            gemm(isa, rows, &[term], Output::to(masked, inputs));
-            dropout.backward(masked, dx);
-        }
+        let Some((branch, _)) = &projection.branch else { continue };
+        let Some(dropout) = branch.dropout else { continue };
+        let (rows, inputs) = (projection.dout.row_count(), projection.linear.inputs());
+        masked.resize(dx.len());
+        let term = branch.factors.input_gradient(dz);
+        gemm(isa, rows, &[term], Output::to(masked, inputs));
+        dropout.backward(masked, dx);
     }
 }
 

@@ -22,14 +22,9 @@ pub(crate) fn rows(isa: Isa, [gate, up]: [&[f32]; 2], out: &mut [f32]) {
     isa.run(Forward { gate, up, out });
 }
 
-/// `out` again, and `dgate` and `dup` (overwritten) of `dout`, on the calling thread.
-pub(crate) fn backward(
-    isa: Isa,
-    [gate, up]: [&[f32]; 2],
-    dout: &[f32],
-    [out, dgate, dup]: [&mut [f32]; 3],
-) {
-    isa.run(Backward { gate, up, dout, out, dgate, dup });
+/// `out` again of `dout`, on the calling thread; gate and up become the gradients by them.
+pub(crate) fn backward(isa: Isa, dout: &[f32], [out, gate, up]: [&mut [f32]; 3]) {
+    isa.run(Backward { gate, up, dout, out });
 }
 
 /// `1 / (1 + e^-g)`.
@@ -62,12 +57,12 @@ impl Kernel for Forward<'_> {
 }
 
 struct Backward<'a> {
-    gate: &'a [f32],
-    up: &'a [f32],
+    /// Becomes `dgate`.
+    gate: &'a mut [f32],
+    /// Becomes `dup`.
+    up: &'a mut [f32],
     dout: &'a [f32],
     out: &'a mut [f32],
-    dgate: &'a mut [f32],
-    dup: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {
@@ -76,14 +71,11 @@ impl Kernel for Backward<'_> {
     /// With `s = sigmoid(g)`: `dup = dout g s`, `dgate = dout up s (1 + g (1 - s))`.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let inputs = self.gate.chunks(S::LANES).zip(self.up.chunks(S::LANES));
-        let slopes = self.dgate.chunks_mut(S::LANES).zip(self.dup.chunks_mut(S::LANES));
-        let outputs = self.out.chunks_mut(S::LANES).zip(slopes);
+        let both = self.gate.chunks_mut(S::LANES).zip(self.up.chunks_mut(S::LANES));
+        let outputs = self.out.chunks_mut(S::LANES).zip(self.dout.chunks(S::LANES));
         let one = simd.splat(1.0);
-        for (((gate, up), dout), (out, (dgate, dup))) in
-            inputs.zip(self.dout.chunks(S::LANES)).zip(outputs)
-        {
-            let whole = dgate.len() == S::LANES;
+        for ((gate, up), (out, dout)) in both.zip(outputs) {
+            let whole = out.len() == S::LANES;
             let g = if whole { simd.load(gate) } else { simd.load_part(gate, 0.0) };
             let u = if whole { simd.load(up) } else { simd.load_part(up, 0.0) };
             let d = if whole { simd.load(dout) } else { simd.load_part(dout, 0.0) };
@@ -94,12 +86,12 @@ impl Kernel for Backward<'_> {
             let value = simd.mul(silu, u);
             if whole {
                 simd.store(out, value);
-                simd.store(dgate, dg);
-                simd.store(dup, du);
+                simd.store(gate, dg);
+                simd.store(up, du);
             } else {
                 simd.store_part(out, value);
-                simd.store_part(dgate, dg);
-                simd.store_part(dup, du);
+                simd.store_part(gate, dg);
+                simd.store_part(up, du);
             }
         }
     }
@@ -124,8 +116,8 @@ mod tests {
             forward(isa, &gate, &up, &mut out);
             let (gate_64, up_64) = (wide(&gate), wide(&up));
             assert_near(&out, &reference(&gate_64, &up_64));
-            let [mut again, mut dgate, mut dup] = [(); 3].map(|()| vec![0.0; count]);
-            backward(isa, [&gate, &up], &dout, [&mut again, &mut dgate, &mut dup]);
+            let (mut again, mut dgate, mut dup) = (vec![0.0; count], gate, up);
+            backward(isa, &dout, [&mut again, &mut dgate, &mut dup]);
             assert_eq!(again, out);
             let loss = |gate: &[f64], up: &[f64]| sum_of_products(&reference(gate, up), &dout);
             assert_near(&dgate, &numeric_gradient(&gate_64, |gate| loss(gate, &up_64)));

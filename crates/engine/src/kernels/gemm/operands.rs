@@ -124,6 +124,31 @@ pub(crate) struct Term<'a> {
     pub(crate) right: Right<'a>,
 }
 
+/// A sum of products, and what else it is added to: as many numbers as the sum has, row-major.
+#[derive(Debug, Clone)]
+pub(crate) struct Sum<'a> {
+    /// At most six.
+    pub(crate) terms: Vec<Term<'a>>,
+    /// `[M, N]`.
+    pub(crate) base: Option<&'a [f32]>,
+}
+
+/// Where a block lies in a matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// From an even one on.
+    pub(crate) rows: Range<usize>,
+    /// From an even one on.
+    pub(crate) columns: Range<usize>,
+}
+
+impl Place {
+    /// The place of its first number in a matrix whose rows are `stride` apart.
+    pub(crate) fn start(&self, stride: usize) -> usize {
+        self.rows.start * stride + self.columns.start
+    }
+}
+
 /// Where the sum goes: `[M, N]`, row-major.
 #[derive(Debug)]
 pub(crate) struct Output<'a> {

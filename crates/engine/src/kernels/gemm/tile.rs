@@ -6,6 +6,7 @@ use super::prepare::Operand;
 use super::{Job, Piece, TALL, TERMS, TILE};
 use crate::kernels::isa::Kernel;
 use crate::kernels::packed::Words;
+use crate::kernels::shared::Rectangle;
 use crate::kernels::simd::Simd;
 
 /// One panel's columns of a range of rows.
@@ -13,13 +14,21 @@ pub(super) struct Block<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) panel: usize,
     pub(super) rows: Range<usize>,
+    /// Where the sums go.
+    pub(super) out: Rectangle<'a, f32>,
+    /// What the sums are added to, from the block's first number on, and how far its rows are apart.
+    pub(super) base: Option<(&'a [f32], usize)>,
+    /// What the sums are multiplied by.
+    pub(super) scale: f32,
+    /// Whether they are added to what is in `out`.
+    pub(super) accumulate: bool,
 }
 
 impl Kernel for Block<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         if self.job.pairs {
             self.panel::<S, u32>(simd);
         } else {
@@ -41,7 +50,7 @@ struct View<T> {
 
 impl Block<'_> {
     #[inline(always)]
-    fn panel<S: Simd, T: Word>(&self, simd: S) {
+    fn panel<S: Simd, T: Word>(&mut self, simd: S) {
         let columns = self.job.width.min(self.job.columns - self.panel * self.job.width);
         let views = &self.views::<T>();
         // A panel as wide as its numbers: fewer vectors where it is the last.
@@ -72,7 +81,7 @@ impl Block<'_> {
 
     #[inline(always)]
     fn tiles<S: Simd, T: Word, const NV: usize, const MR: usize>(
-        &self,
+        &mut self,
         simd: S,
         columns: usize,
         views: &[View<T>; TERMS],
@@ -102,13 +111,12 @@ impl Block<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "reads the operands without a check per number")]
     fn tile<S: Simd, T: Word, const NV: usize, const MR: usize>(
-        &self,
+        &mut self,
         simd: S,
         columns: usize,
         (views, pass): (&[View<T>; TERMS], usize),
         row: usize,
     ) {
-        let first = self.panel * self.job.width;
         let mut sums = [[simd.splat(0.0); NV]; MR];
         for Piece { term, from, to } in &self.job.passes[pass] {
             let View { left, row: down, column, right, stride } = views[*term];
@@ -121,44 +129,41 @@ impl Block<'_> {
                 Walk { a, row: down, column, b, stride }.accumulate(simd, depth, sums)
             };
         }
-        for (index, sums) in sums.into_iter().enumerate() {
-            let at = (row + index) * self.job.stride + first;
-            // SAFETY: `Job::new` checked that row `rows - 1` and column `columns - 1` are inside the output, and no other
-            // block has these rows and columns.
-            let to = unsafe { std::slice::from_raw_parts_mut(self.job.out.add(at), columns) };
-            let base = match self.job.base {
-                Some(base) if pass == 0 => Some(&base[at..at + columns]),
+        let (first, accumulate) = (row - self.rows.start, pass > 0 || self.accumulate);
+        let scale = simd.splat(self.scale);
+        for (index, sums) in (first..).zip(sums) {
+            let base = match self.base {
+                Some((base, stride)) if pass == 0 => Some(&base[index * stride..][..columns]),
                 _ => None,
             };
-            self.write(simd, sums, (to, base), pass > 0 || self.job.accumulate);
+            write(simd, sums, scale, (self.out.row(index), base), accumulate);
         }
     }
+}
 
-    /// Brings one row of a tile to the output.
-    #[inline(always)]
-    fn write<S: Simd, const NV: usize>(
-        &self,
-        simd: S,
-        sums: [S::V; NV],
-        (to, base): (&mut [f32], Option<&[f32]>),
-        accumulate: bool,
-    ) {
-        let scale = simd.splat(self.job.scale);
-        for (vector, sum) in sums.into_iter().enumerate() {
-            let to = &mut to[vector * S::LANES..];
-            let to = if to.len() > S::LANES { &mut to[..S::LANES] } else { to };
-            let whole = to.len() == S::LANES;
-            let mut sum = simd.mul(sum, scale);
-            let base = base.map(|base| &base[vector * S::LANES..][..to.len()]);
-            if let Some(there) = base.or(accumulate.then_some(&*to)) {
-                let there = if whole { simd.load(there) } else { simd.load_part(there, 0.0) };
-                sum = simd.add(sum, there);
-            }
-            if whole {
-                simd.store(to, sum);
-            } else {
-                simd.store_part(to, sum);
-            }
+/// Brings one row of a tile to the output.
+#[inline(always)]
+fn write<S: Simd, const NV: usize>(
+    simd: S,
+    sums: [S::V; NV],
+    scale: S::V,
+    (to, base): (&mut [f32], Option<&[f32]>),
+    accumulate: bool,
+) {
+    for (vector, sum) in sums.into_iter().enumerate() {
+        let to = &mut to[vector * S::LANES..];
+        let to = if to.len() > S::LANES { &mut to[..S::LANES] } else { to };
+        let whole = to.len() == S::LANES;
+        let mut sum = simd.mul(sum, scale);
+        let base = base.map(|base| &base[vector * S::LANES..][..to.len()]);
+        if let Some(there) = base.or(accumulate.then_some(&*to)) {
+            let there = if whole { simd.load(there) } else { simd.load_part(there, 0.0) };
+            sum = simd.add(sum, there);
+        }
+        if whole {
+            simd.store(to, sum);
+        } else {
+            simd.store_part(to, sum);
         }
     }
 }

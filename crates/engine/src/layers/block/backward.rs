@@ -3,12 +3,11 @@
 use super::rows::{of, part, part_mut, products, scatter};
 use super::{ATTENTION, Block, Pass, Scratch, Tape};
 use crate::config::ModelConfig;
-use crate::kernels::{Activations, Buffer, Forms, make};
+use crate::kernels::{Activations, Buffer, Forms};
 use crate::layers::projection::{self, Backward, Pair};
 use crate::layers::rope::Turn;
 use crate::layers::swiglu;
 use crate::lora::{Gradients, Projection};
-use crate::parallel;
 
 impl Block {
     /// Turns `dx`, the gradient by the residual after the block, into that by the residual before it.
@@ -52,26 +51,22 @@ impl Block {
         pass: &Pass<'_>,
         (dx, [gate, up, down]): (&mut [f32], [&mut Option<Pair>; 3]),
         tape: &Tape,
-        Scratch { normed, inner, dinner, dnormed, douts, backward, .. }: &mut Scratch,
+        Scratch { normed, inner, dnormed, douts, backward, .. }: &mut Scratch,
     ) {
         let (runs, isa) = ((pass.isa, pass.compute), pass.isa);
-        let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
+        let hidden = pass.config.hidden;
         let tokens = dx.len() / hidden;
         let [dout, dgate, dup] = douts;
         dout.copy(runs, (dx, hidden), Forms::BOTH);
         let set = &mut [self.part(pass, (Projection::Down, down), dout, tape)];
-        dinner.resize(tokens * width);
-        projection::backward(isa, set, backward, Some(dinner));
         let forms = Forms::RIGHT.and_numbers(self.masks(pass, &[Projection::Down]));
         let made = [(&mut *inner, forms), (&mut *dgate, Forms::BOTH), (&mut *dup, Forms::BOTH)];
-        make(made, runs, [tokens, width], |rows, made| {
-            let dinner = of(dinner, &rows, width);
-            parallel::with_scratch(2 * dinner.len(), |room| {
-                let (first, second) = room.split_at_mut(dinner.len());
-                let gate = tape.gate.rows(isa, &rows, first);
-                let up = tape.up.rows(isa, &rows, second);
-                swiglu::backward(isa, [gate, up], dinner, made);
-            });
+        let made = (made, &[&tape.gate, &tape.up][..]);
+        projection::backward_into(runs, set, backward, made, |place, [dinner], made| {
+            let [out, gate, up] = made;
+            tape.gate.block(isa, place, gate);
+            tape.up.block(isa, place, up);
+            swiglu::backward(isa, dinner, [out, gate, up]);
         });
         projection::backward_inner(isa, set, inner, backward);
         let set = &mut [
