@@ -62,8 +62,8 @@ pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output
     });
 }
 
-/// Several sums of products of one shape, `[rows, N]`, over all threads: `f` is given a place of a few rows, and each sum's
-/// numbers there, row after row, while they are in the cache. Before they are made, `fetch` is given the place.
+/// Several sums of products of one shape, `[rows, N]`, over all threads: `f` is given a place of a few rows, and each
+/// sum's numbers there, row after row, while they are in the cache. Before they are made, `fetch` is given the place.
 pub(crate) fn gemm_blocks<const P: usize>(
     isa: Isa,
     rows: usize,

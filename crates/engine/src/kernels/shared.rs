@@ -14,8 +14,8 @@ pub(super) struct Shared<'a, T> {
 }
 
 #[expect(unsafe_code, reason = "the threads write disjoint rectangles of one matrix")]
-// SAFETY: the numbers are borrowed exclusively for as long as this lives, and are reached only through rectangles, which
-// the callers of `rectangle` keep apart.
+// SAFETY: the numbers are borrowed exclusively for as long as this lives, and are reached only through rectangles,
+// which the callers of `rectangle` keep apart.
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {

@@ -8,11 +8,11 @@ use crate::kernels::shared::Shared;
 use crate::kernels::{Compute, Isa};
 use crate::parallel;
 
-/// Makes several matrices `[T, N]` anew of sums of products: `f` is given a place, the sums' numbers there, row after row,
-/// and writes those of each matrix.
+/// Makes several matrices `[T, N]` anew of sums of products: `f` is given a place and the sums' numbers there, row after
+/// row, and writes those of each matrix.
 ///
-/// What `f` reads of `others` is fetched while the sums are made, and so is where the results go: both lie apart in memory,
-/// in an order that no processor guesses.
+/// What `f` reads of `others` is fetched while the sums are made, and so is where the results go: both lie apart in
+/// memory, in an order that no processor guesses.
 pub(crate) fn make_of<const P: usize, const N: usize>(
     matrices: [(&mut Activations, Forms); N],
     (isa, compute): (Isa, Compute),
