@@ -134,6 +134,7 @@ impl Lent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::bf16::{narrow, widen};
     use crate::kernels::{Left, Output, Packed, Right, Term, gemm};
     use crate::layers::testing::numbers;
 
@@ -149,10 +150,15 @@ mod tests {
         });
         let term = |weight| Term { left: Left::rows(&x, DEPTH), right: Right::packed(weight) };
         let mut other = Activations::default();
-        other.copy(runs, (&numbers(rows * width, 5), width), Forms::LEFT);
+        let exact = numbers(rows * width, 5);
+        other.copy(runs, (&exact, width), Forms::LEFT);
         let all = Place { rows: 0..rows, columns: 0..width };
         let mut others = vec![f32::NAN; rows * width];
         other.block(isa, &all, &mut others);
+        for (found, exact) in others.iter().zip(&exact) {
+            let expected = if compute == Compute::F32 { *exact } else { widen(narrow(*exact)) };
+            assert_eq!(found.to_bits(), expected.to_bits(), "{} {compute}", isa.name());
+        }
 
         // Whole matrices, one after another.
         let [mut first, mut second] = [(); 2].map(|()| vec![0.0; rows * width]);
