@@ -30,13 +30,14 @@ mod neon;
 #[cfg(all(test, not(target_arch = "aarch64")))]
 mod neon_emulated;
 
-pub(crate) use activations::{Activations, Forms, make_of};
+pub(crate) use activations::{Activations, Forms, Window, make_of};
 pub(crate) use blocks::{Blocks, Width};
 pub(crate) use buffer::{Buffer, Number};
 pub use compute::Compute;
-pub(crate) use gemm::{Left, Output, Place, Right, Sum, Term, gemm, gemm_serial, ready};
+pub(crate) use gemm::{Left, Output, Place, Right, Sum, Term, gemm, gemm_part, gemm_serial, ready};
 pub use isa::Isa;
 pub(crate) use isa::Kernel;
 pub(crate) use packed::Packed;
+pub(crate) use shared::{Rectangle, rectangles};
 pub(crate) use simd::{Simd, dot, exp};
 pub(crate) use thin::{Further, Thin, Weight, thin};

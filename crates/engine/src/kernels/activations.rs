@@ -4,6 +4,7 @@
 //! multiplied with weights, along its columns where products with it are summed over the tokens.
 
 mod blocks;
+mod window;
 
 use std::ops::Range;
 
@@ -14,6 +15,7 @@ use super::shared::Rectangle;
 use super::{Compute, Isa};
 use crate::parallel;
 pub(crate) use blocks::make_of;
+pub(crate) use window::Window;
 
 /// Rows in one piece of work: even, as two of them lie in a pair.
 const ROWS: usize = 16;

@@ -62,6 +62,18 @@ pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output
     });
 }
 
+/// As [`gemm_serial`], where the sum overwrites a part of a matrix, of whose shape it is.
+pub(crate) fn gemm_part(isa: Isa, terms: &[Term<'_>], out: &mut Rectangle<'_, f32>) {
+    let rows = out.row_count();
+    prepared(isa, rows, terms, false, |operands| {
+        let Some(job) = Job::new(isa, rows, operands) else { return };
+        let target = Target::part(&job, out);
+        for panel in 0..job.panels() {
+            target.run(isa, &job, panel, 0..rows);
+        }
+    });
+}
+
 /// Several sums of products of one shape, `[rows, N]`, over all threads: `f` is given a place of a few rows, and each
 /// sum's numbers there, row after row, while they are in the cache. Before they are made, `fetch` is given the place.
 pub(crate) fn gemm_blocks<const P: usize>(
@@ -197,13 +209,20 @@ impl<'a> Target<'a> {
         Self { out: Shared::new(data, stride), stride, scale, accumulate, base }
     }
 
+    /// A part of a matrix that has the shape of the job.
+    fn part(job: &Job<'_>, out: &'a mut Rectangle<'_, f32>) -> Self {
+        assert!(out.column_count() == job.columns, "the part is of another width");
+        let stride = job.columns;
+        Self { out: out.share(), stride, scale: 1.0, accumulate: false, base: None }
+    }
+
     /// Runs a block, which no other one that runs meanwhile shares a number with.
     #[expect(unsafe_code, reason = "each block of a job is run once")]
     fn run(&self, isa: Isa, job: &Job<'_>, panel: usize, rows: Range<usize>) {
         let columns = job.columns_of(panel);
         let first = rows.start * self.stride + columns.start;
         let base = self.base.map(|base| (&base[first..], self.stride));
-        // SAFETY: `gemm` and `gemm_serial` run each panel of each range of rows once.
+        // SAFETY: `gemm`, `gemm_serial` and `gemm_part` run each panel of each range of rows once.
         let out = unsafe { self.out.rectangle(rows.clone(), columns) };
         let (scale, accumulate) = (self.scale, self.accumulate);
         isa.run(Block { job, panel, rows, out, base, scale, accumulate });

@@ -1,10 +1,11 @@
 //! A matrix rearranged so that a product reads it from front to back.
 
 use super::Compute;
+use super::activations::Window;
 use super::bf16::{Columns, halves};
 use super::buffer::Buffer;
 use super::isa::Isa;
-use super::turn::{Matrix, Turn, TurnPairs, TurnToPairs};
+use super::turn::{Interleave, Matrix, Turn, TurnPairs, TurnToPairs};
 use crate::parallel;
 
 /// A `[K, N]` matrix as panels of columns: panel after panel, in each the rows one after another.
@@ -42,6 +43,16 @@ impl Default for Data {
 pub(super) enum Words<'a> {
     F32(&'a [f32]),
     Bf16(&'a [u32]),
+}
+
+impl Words<'_> {
+    /// Those from a word on.
+    pub(super) fn from(self, first: usize) -> Self {
+        match self {
+            Self::F32(numbers) => Self::F32(&numbers[first..]),
+            Self::Bf16(pairs) => Self::Bf16(&pairs[first..]),
+        }
+    }
 }
 
 impl Default for Packed {
@@ -147,6 +158,45 @@ impl Packed {
                 });
             }
         }
+    }
+
+    /// Becomes a window, `[K, N]`, or its transpose, `[N, K]`, in the memory that is here.
+    pub(crate) fn become_window(&mut self, isa: Isa, window: Window<'_>, transposed: bool) {
+        let [rows, columns] = window.shape();
+        let shape = if transposed { [columns, rows] } else { [rows, columns] };
+        let (words, stride) = window.words();
+        let strides = if transposed { [1, stride] } else { [stride, 1] };
+        match words {
+            Words::F32(numbers) => {
+                self.reshape(isa, Compute::F32, shape);
+                self.fill(numbers, strides);
+            }
+            Words::Bf16(pairs) => {
+                self.reshape(isa, Compute::Bf16, shape);
+                self.fill_pairs((pairs, stride), transposed);
+            }
+        }
+    }
+
+    /// Packs rows of pairs that are `stride` apart, or the transpose of their numbers, into the same memory.
+    fn fill_pairs(&mut self, (pairs, stride): (&[u32], usize), transposed: bool) {
+        let (isa, rows, columns, panel) = (self.isa, self.rows, self.columns, self.panel);
+        let words = rows.div_ceil(2);
+        let Data::Bf16(data) = &mut self.data else { return };
+        if words * columns == 0 {
+            return;
+        }
+        parallel::chunks_mut(data, panel * words, |index, to| {
+            let (first, width) = (index * panel, to.len() / words);
+            let count = panel.min(columns - first);
+            if transposed {
+                let (data, shape) = (&pairs[first * stride..], [count, words]);
+                isa.run(Turn { from: Matrix { data, stride, shape }, to, width });
+            } else {
+                let (data, shape) = (&pairs[first / 2..], [rows, count.div_ceil(2)]);
+                isa.run(Interleave { from: Matrix { data, stride, shape }, to, width });
+            }
+        });
     }
 
     /// `K`.

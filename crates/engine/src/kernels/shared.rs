@@ -52,14 +52,39 @@ impl<'a, T> Shared<'a, T> {
     }
 }
 
+/// The rectangles of at most `high` by `wide` numbers of a matrix whose rows are `stride` long: of its first columns all from
+/// top to bottom, then of the next.
+pub(crate) fn rectangles<T>(
+    data: &mut [T],
+    stride: usize,
+    [high, wide]: [usize; 2],
+) -> Vec<Rectangle<'_, T>> {
+    let rows = data.len() / stride;
+    let first = data.as_mut_ptr();
+    let mut all = Vec::with_capacity(rows.div_ceil(high) * stride.div_ceil(wide));
+    for column in (0..stride).step_by(wide) {
+        for row in (0..rows).step_by(high) {
+            // Inside `data`, and none overlaps with another.
+            let first = first.wrapping_add(row * stride + column);
+            let (high, wide) = (high.min(rows - row), wide.min(stride - column));
+            all.push(Rectangle { first, stride, high, wide, lent: PhantomData });
+        }
+    }
+    all
+}
+
 /// A part of a matrix that nobody else writes meanwhile.
-pub(super) struct Rectangle<'a, T> {
+pub(crate) struct Rectangle<'a, T> {
     first: *mut T,
     stride: usize,
     high: usize,
     wide: usize,
     lent: PhantomData<&'a mut [T]>,
 }
+
+#[expect(unsafe_code, reason = "a rectangle goes to the thread that writes it")]
+// SAFETY: the numbers are this rectangle's alone for as long as it lives, as those of a `&mut [T]` would be.
+unsafe impl<T: Send> Send for Rectangle<'_, T> {}
 
 impl<'a, T> Rectangle<'a, T> {
     /// Rows of `wide` numbers, `stride` apart, as many as `data` has.
@@ -69,12 +94,28 @@ impl<'a, T> Rectangle<'a, T> {
         Self { first: data.as_mut_ptr(), stride, high, wide, lent: PhantomData }
     }
 
+    /// Rows.
+    pub(super) fn row_count(&self) -> usize {
+        self.high
+    }
+
+    /// Columns.
+    pub(super) fn column_count(&self) -> usize {
+        self.wide
+    }
+
+    /// Lends it to several threads.
+    pub(super) fn share(&mut self) -> Shared<'_, T> {
+        let length = if self.high == 0 { 0 } else { (self.high - 1) * self.stride + self.wide };
+        Shared { data: self.first, length, stride: self.stride, lent: PhantomData }
+    }
+
     /// A row of it.
     #[inline(always)]
     #[expect(unsafe_code, reason = "a row of the part that is this one's")]
-    pub(super) fn row(&mut self, index: usize) -> &mut [T] {
+    pub(crate) fn row(&mut self, index: usize) -> &mut [T] {
         assert!(index < self.high, "a row outside the rectangle");
-        // SAFETY: `of` and `rectangle` checked that all rows are inside the matrix, and nobody else has them.
+        // SAFETY: `of`, `rectangle` and `rectangles` saw to it that all rows are inside the matrix, and nobody else has them.
         unsafe { std::slice::from_raw_parts_mut(self.first.add(index * self.stride), self.wide) }
     }
 }
@@ -100,6 +141,26 @@ mod tests {
         let expected =
             [[1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2], [3, 3, 3, 4, 4, 0], [3, 3, 3, 4, 4, 0]];
         assert_eq!(data, expected.as_flattened()[..23]);
+    }
+
+    #[test]
+    fn rectangles_cover_a_matrix_and_none_overlaps() {
+        let mut data = vec![0; 5 * 7];
+        let mut all = rectangles(&mut data, 7, [2, 3]);
+        assert_eq!(all.len(), 9);
+        for (index, part) in all.iter_mut().enumerate() {
+            for row in 0..part.high {
+                part.row(row).iter_mut().for_each(|number| *number += index + 1);
+            }
+        }
+        let rows = [
+            [1, 1, 1, 4, 4, 4, 7],
+            [1, 1, 1, 4, 4, 4, 7],
+            [2, 2, 2, 5, 5, 5, 8],
+            [2, 2, 2, 5, 5, 5, 8],
+            [3, 3, 3, 6, 6, 6, 9],
+        ];
+        assert_eq!(data, rows.as_flattened());
     }
 
     #[test]

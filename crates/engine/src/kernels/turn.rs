@@ -115,6 +115,39 @@ impl Kernel for TurnPairs<'_> {
     }
 }
 
+/// Rows `2 i` and `2 i + 1` of pairs along the rows become row `i` of pairs along the columns, an odd last one beside zeros.
+pub(super) struct Interleave<'a> {
+    /// Its shape is in words.
+    pub(super) from: Matrix<'a, u32>,
+    pub(super) to: &'a mut [u32],
+    /// From row to row of `to`: at least two words for each of a row of `from`.
+    pub(super) width: usize,
+}
+
+impl Kernel for Interleave<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { from: Matrix { data, stride, shape: [rows, words] }, to, width } = self;
+        let whole = words - words % S::LANES;
+        for (index, to) in to.chunks_mut(width).take(rows.div_ceil(2)).enumerate() {
+            let (first, to) = (&data[2 * index * stride..][..words], &mut to[..2 * words]);
+            if 2 * index + 1 == rows {
+                for (to, word) in to.chunks_exact_mut(2).zip(first) {
+                    interleave(to, &[*word], &[0]);
+                }
+                continue;
+            }
+            let second = &data[(2 * index + 1) * stride..][..words];
+            for at in (0..whole).step_by(S::LANES) {
+                simd.store_interleaved(&mut to[2 * at..], &first[at..], &second[at..]);
+            }
+            interleave(&mut to[2 * whole..], &first[whole..], &second[whole..]);
+        }
+    }
+}
+
 #[inline(always)]
 #[expect(unsafe_code, reason = "whole blocks are turned in the registers")]
 fn turn<S: Simd, T: Number>(simd: S, from: Matrix<'_, T>, to: &mut [T], width: usize) {
@@ -190,6 +223,20 @@ mod tests {
                     for j in 0..words {
                         let expected = pair(number(i, 2 * j), number(i, 2 * j + 1));
                         assert_eq!(turned[j * width + i], expected, "{} {i} {j}", isa.name());
+                    }
+                }
+                let rows_of_pairs: Vec<u32> = (0..rows * words)
+                    .map(|place| (place / words, 2 * (place % words)))
+                    .map(|(i, j)| pair(number(i, j), number(i, j + 1)))
+                    .collect();
+                let from = Matrix { data: &rows_of_pairs[..], stride: words, shape: [rows, words] };
+                let wide = 2 * words + 3;
+                let mut pairs = vec![0; rows.div_ceil(2) * wide];
+                isa.run(Interleave { from, to: &mut pairs, width: wide });
+                for i in 0..rows.div_ceil(2) {
+                    for j in 0..columns {
+                        let expected = pair(number(2 * i, j), number(2 * i + 1, j));
+                        assert_eq!(pairs[i * wide + j], expected, "{} {i} {j}", isa.name());
                     }
                 }
                 // And back: rows of words over pairs of `columns`, to rows over pairs of `rows`.

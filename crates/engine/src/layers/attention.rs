@@ -1,15 +1,18 @@
 //! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, token `t` seeing tokens `0..=t`.
 //!
-//! Shapes: q, out, dout, dq `[H, T, D]`, k, v `[G, T, D]`; query head `h` reads key head `h / (H / G)`. Source: Vaswani et
-//! al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of queries, so that
-//! no `[T, T]` is ever held; the backward computes the probabilities again.
+//! Shapes: q, out, dout `[T, H D]`, k, v `[T, G D]`, gradients `[H, T, D]`; query head `h` reads key head `h / (H / G)`.
+//! Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of
+//! queries, so that no `[T, T]` is ever held; the backward computes the probabilities again.
 
 mod slopes;
 mod weights;
 
 use std::ops::Range;
 
-use crate::kernels::{Buffer, Compute, Isa, Left, Output, Packed, Right, Term, gemm_serial};
+use crate::kernels::{
+    Buffer, Compute, Isa, Left, Output, Packed, Rectangle, Right, Term, Window, gemm_part,
+    gemm_serial, rectangles,
+};
 use crate::parallel;
 use slopes::{Pairs, Slopes};
 pub(crate) use weights::{Sum, Weights, divide, stride};
@@ -43,36 +46,35 @@ impl Attention {
     /// `out` of `[q, k, v]`, and what the backward needs to know of each query's sum, `[H, T]`.
     pub(crate) fn forward(
         self,
-        [q, k, v]: [&[f32]; 3],
+        [q, k, v]: [Window<'_>; 3],
         packs: &mut Packs,
         (out, sums): (&mut [f32], &mut [Sum]),
     ) {
         let [keys, values, ..] = &mut packs.0;
-        let (keys, values) = (self.columns(k, keys), self.rows(v, self.kv_heads, values));
+        self.pack((k, self.kv_heads, true), keys);
+        self.pack((v, self.kv_heads, false), values);
+        let outs = rectangles(out, self.heads * self.head_dim, [BLOCK, self.head_dim]);
+        let sums = sums.chunks_exact_mut(self.tokens).flat_map(|sums| sums.chunks_mut(BLOCK));
         let blocks = self.tokens.div_ceil(BLOCK);
-        let mut pieces = Vec::with_capacity(self.heads * blocks);
-        let (size, of_sums) = (self.tokens * self.head_dim, sums.chunks_exact_mut(self.tokens));
-        for (head, (out, sums)) in out.chunks_exact_mut(size).zip(of_sums).enumerate() {
-            let rows = out.chunks_mut(BLOCK * self.head_dim).zip(sums.chunks_mut(BLOCK));
-            pieces.extend(rows.enumerate().map(|(block, rows)| (head, block, rows)));
-        }
-        parallel::each_of(pieces, |(head, block, made)| {
+        let pieces = outs.into_iter().zip(sums).enumerate();
+        parallel::each_of(pieces.collect(), |(index, made)| {
+            let (head, block) = (index / blocks, index % blocks);
             let group = self.group(head);
-            self.attend(self.head(q, head), (&keys[group], &values[group]), block, made);
+            self.attend(self.head(q, head), [&keys[group], &values[group]], block, made);
         });
     }
 
     /// One head's block of queries.
     fn attend(
         self,
-        q: &[f32],
-        (keys, values): (&Packed, &HeadRows<'_>),
+        q: Window<'_>,
+        [keys, values]: [&Packed; 2],
         block: usize,
-        (out, sums): (&mut [f32], &mut [Sum]),
+        (mut out, sums): (Rectangle<'_, f32>, &mut [Sum]),
     ) {
-        let Self { head_dim, isa, compute, .. } = self;
+        let Self { isa, compute, .. } = self;
         let (queries, stride) = (self.queries(block), stride(self.tokens));
-        let (rows, last) = (queries.len(), queries.end);
+        let last = queries.end;
         let narrow = compute == Compute::Bf16;
         parallel::with_rows(|words| {
             words.resize(if narrow { BLOCK * stride / 2 } else { 0 });
@@ -86,28 +88,32 @@ impl Attention {
                 } else {
                     Left::rows(scores, stride)
                 };
-                let term = Term { left, right: values.range(0..last) };
-                gemm_serial(isa, rows, &[term], Output::to(out, head_dim));
+                let term = Term { left, right: Right::packed_rows(values, 0..last) };
+                gemm_part(isa, &[term], &mut out);
             });
         });
-        divide(out, head_dim, sums);
+        for (index, sum) in sums.iter().enumerate() {
+            divide(out.row(index), self.head_dim, std::slice::from_ref(sum));
+        }
     }
 
-    /// The gradients of `dout` (overwritten), with the `sums` of the forward and of each token and head the product of the
-    /// output with `dout`, `[T, H]`.
+    /// The gradients of `dout`, with the `sums` of the forward and of each token and head the product of the output with
+    /// `dout`, `[T, H]`.
     ///
     /// A head is a piece of work. Of an odd number the middle one is two, so that two threads have as much to do each.
     pub(crate) fn backward(
         self,
-        [q, k, v]: [&[f32]; 3],
-        (dout, means, sums): (&[f32], &[f32], &[Sum]),
+        [q, k, v]: [Window<'_>; 3],
+        (dout, means, sums): (Window<'_>, &[f32], &[Sum]),
         packs: &mut Packs,
         [dq, dk, dv]: Gradients<'_>,
     ) {
         let Packs([turned_keys, turned_values, queries, douts, keys], spare) = packs;
-        let turned = [self.columns(k, turned_keys), self.columns(v, turned_values)];
-        let rows = [self.rows(q, self.heads, queries), self.rows(dout, self.heads, douts)];
-        let keys = self.rows(k, self.kv_heads, keys);
+        self.pack((k, self.kv_heads, true), turned_keys);
+        self.pack((v, self.kv_heads, true), turned_values);
+        self.pack((q, self.heads, false), queries);
+        self.pack((dout, self.heads, false), douts);
+        self.pack((k, self.kv_heads, false), keys);
         let (size, blocks) = (self.tokens * self.head_dim, self.tokens.div_ceil(BLOCK));
         let half = halfway(blocks);
         let cut = (!self.heads.is_multiple_of(2) && half < blocks).then_some(self.heads / 2);
@@ -133,9 +139,9 @@ impl Attention {
                 dout: self.head(dout, head),
                 means: &means[head..],
                 sums: &sums[head * self.tokens..][..self.tokens],
-                turned: [&turned[0][group], &turned[1][group]],
-                query_rows: &rows[0][head],
-                dout_rows: &rows[1][head],
+                turned: [&turned_keys[group], &turned_values[group]],
+                query_rows: &queries[head],
+                dout_rows: &douts[head],
                 key_rows: &keys[group],
             };
             head.backward(blocks, gradients);
@@ -153,10 +159,9 @@ impl Attention {
         block * BLOCK..self.tokens.min((block + 1) * BLOCK)
     }
 
-    /// One head of `[heads, T, D]`.
-    fn head(self, x: &[f32], head: usize) -> &[f32] {
-        let size = self.tokens * self.head_dim;
-        &x[head * size..(head + 1) * size]
+    /// The columns of one head, `[T, D]`.
+    fn head(self, x: Window<'_>, head: usize) -> Window<'_> {
+        x.columns(head * self.head_dim..(head + 1) * self.head_dim)
     }
 
     /// The key head of a query head.
@@ -164,40 +169,19 @@ impl Attention {
         head / (self.heads / self.kv_heads)
     }
 
-    /// Each head's transpose, `[D, T]`, packed.
-    fn columns<'a>(self, x: &[f32], packs: &'a mut Vec<Packed>) -> &'a [Packed] {
-        self.pack(x, (self.kv_heads, true), packs);
-        packs
-    }
-
-    /// Each head's rows, `[T, D]`, as a right operand.
-    fn rows<'a>(self, x: &'a [f32], heads: usize, packs: &'a mut Vec<Packed>) -> Vec<HeadRows<'a>> {
-        if self.compute == Compute::F32 {
-            return (0..heads)
-                .map(|head| HeadRows::Plain(self.head(x, head), self.head_dim))
-                .collect();
-        }
-        self.pack(x, (heads, false), packs);
-        packs.iter().map(HeadRows::Packed).collect()
-    }
-
-    /// Packs the rows of each head of `x`, or its transpose.
-    fn pack(self, x: &[f32], (heads, turned): (usize, bool), packs: &mut Vec<Packed>) {
-        let (size, tokens) = (self.head_dim, self.tokens);
-        let (shape, strides) =
-            if turned { ([size, tokens], [1, size]) } else { ([tokens, size], [size, 1]) };
+    /// Packs each head's rows, `[T, D]`, or where it says so their transpose, `[D, T]`.
+    fn pack(self, (x, heads, transposed): (Window<'_>, usize, bool), packs: &mut Vec<Packed>) {
         packs.resize_with(heads, Packed::default);
         parallel::each_of(packs.iter_mut().enumerate().collect(), |(head, packed)| {
-            packed.reshape(self.isa, self.compute, shape);
-            packed.fill(self.head(x, head), strides);
+            packed.become_window(self.isa, self.head(x, head), transposed);
         });
     }
 
     /// `x keys^T` of a block of rows of `x`, of the keys that one of them sees.
-    fn scores(self, x: &[f32], keys: &Packed, block: usize, out: Output<'_>) {
+    fn scores(self, x: Window<'_>, keys: &Packed, block: usize, out: Output<'_>) {
         let queries = self.queries(block);
         let columns = queries.end.next_multiple_of(self.isa.lanes()).min(self.tokens);
-        let left = Left::rows(&x[queries.start * self.head_dim..], self.head_dim);
+        let left = x.rows(queries.clone()).left();
         let term = Term { left, right: Right::packed(keys).first_columns(columns) };
         gemm_serial(self.isa, queries.len(), &[term], out);
     }
@@ -212,38 +196,21 @@ impl Attention {
 #[derive(Debug, Default)]
 pub(crate) struct Packs([Vec<Packed>; 5], Buffer);
 
-/// One head's `[T, D]`, read where it lies or packed.
-enum HeadRows<'a> {
-    Plain(&'a [f32], usize),
-    Packed(&'a Packed),
-}
-
-impl HeadRows<'_> {
-    /// The rows of some tokens.
-    fn range(&self, tokens: Range<usize>) -> Right<'_> {
-        match self {
-            Self::Plain(rows, width) => {
-                Right::rows(&rows[tokens.start * width..], tokens.len(), *width)
-            }
-            Self::Packed(packed) => Right::packed_rows(packed, tokens),
-        }
-    }
-}
-
 /// One query head's backward.
 struct Head<'a> {
     layer: Attention,
-    q: &'a [f32],
-    dout: &'a [f32],
+    q: Window<'a>,
+    dout: Window<'a>,
     /// `rowsum(P dP)` of each token, `H` apart.
     means: &'a [f32],
     /// Of each token.
     sums: &'a [Sum],
     /// Keys and values, `[D, T]`.
     turned: [&'a Packed; 2],
-    query_rows: &'a HeadRows<'a>,
-    dout_rows: &'a HeadRows<'a>,
-    key_rows: &'a HeadRows<'a>,
+    /// `[T, D]`.
+    query_rows: &'a Packed,
+    dout_rows: &'a Packed,
+    key_rows: &'a Packed,
 }
 
 impl Head<'_> {
@@ -294,10 +261,13 @@ impl Head<'_> {
         } else {
             [Left::transposed(p, stride), Left::transposed(ds, stride), Left::rows(ds, stride)]
         };
-        let of = |left, right, rows, out| gemm_serial(isa, rows, &[Term { left, right }], out);
-        of(by_values, self.dout_rows.range(queries.clone()), last, Output::add(dv, head_dim));
-        of(by_queries, self.key_rows.range(0..last), rows, Output::to(dq, head_dim));
-        of(by_keys, self.query_rows.range(queries), last, Output::add(dk, head_dim));
+        let of = |left, (right, tokens), rows, out| {
+            let term = Term { left, right: Right::packed_rows(right, tokens) };
+            gemm_serial(isa, rows, &[term], out);
+        };
+        of(by_values, (self.dout_rows, queries.clone()), last, Output::add(dv, head_dim));
+        of(by_queries, (self.key_rows, 0..last), rows, Output::to(dq, head_dim));
+        of(by_keys, (self.query_rows, queries), last, Output::add(dk, head_dim));
     }
 }
 

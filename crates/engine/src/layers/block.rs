@@ -14,12 +14,12 @@ use crate::layers::attention::{Attention, Packs, Sum};
 use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Branch, Forward, Input};
 use crate::layers::rms_norm::RmsNorm;
-use crate::layers::rope::{Rope, Turn};
+use crate::layers::rope::Rope;
 use crate::layers::split::Split;
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Projection};
 use crate::parallel::with_rows;
-use rows::{gather, of, part, part_mut, select};
+use rows::{gather, of, part_mut, select};
 
 /// What reads the normed residual before the attention.
 pub(crate) const ATTENTION: [Projection; 3] =
@@ -88,8 +88,8 @@ impl<'a> Pass<'a> {
 pub(crate) struct Tape {
     /// The residual before the attention, `[T, C]`.
     x: Buffer,
-    /// `[H, T, D]`, `[G, T, D]`, `[G, T, D]`.
-    qkv: [Buffer; 3],
+    /// `[T, H D]`, `[T, G D]`, `[T, G D]`; in bf16 where the products are.
+    qkv: [Activations; 3],
     /// q, k and v before the normalisation of their heads, by rows; empty where there is none.
     unnormed: [Buffer; 3],
     /// What the attention's backward needs of each query, `[H, T]`.
@@ -114,12 +114,13 @@ impl Tape {
         let (queries, keys) = (config.query_size(), config.kv_size());
         let unnormed = if config.qk_norm { queries + keys } else { 0 };
         let sums = 2 * config.heads;
-        let attention = 2 * config.hidden + 2 * queries + 2 * keys + unnormed + sums;
-        let gated = match pass.compute {
-            Compute::F32 => 2 * config.intermediate,
-            Compute::Bf16 => config.intermediate,
+        let attention = 2 * config.hidden + queries + unnormed + sums;
+        let activations = queries + 2 * keys + 2 * config.intermediate;
+        let activations = match pass.compute {
+            Compute::F32 => activations,
+            Compute::Bf16 => activations / 2,
         };
-        tokens * (attention + gated + Projection::ALL.len() * rank) * 4
+        tokens * (attention + activations + Projection::ALL.len() * rank) * 4
     }
 }
 
@@ -132,9 +133,10 @@ pub(crate) struct Scratch {
     /// What was attended, or the gradient by it: `[T, H D]`.
     attended: Activations,
     dattended: Buffer,
-    /// The rows of q, k or v before they are split into heads.
+    /// The rows of q, k or v before they are turned.
     rows: Buffer,
-    heads: [Buffer; 4],
+    /// The gradients by q, k and v, `[H, T, D]` each: what several heads of queries have of a key is not yet summed.
+    heads: [Buffer; 3],
     /// Between gate, up and down.
     inner: Activations,
     masked: Buffer,
@@ -247,30 +249,28 @@ impl Block {
 
     /// Projects the normed residual to heads and attends.
     fn attend(&self, pass: &Pass<'_>, tokens: usize, tape: &mut Tape, scratch: &mut Scratch) {
-        let (runs, sequences) = ((pass.isa, pass.rope), pass.sequences(tokens));
+        let (runs, sequences) = ((pass.isa, pass.compute), pass.sequences(tokens));
         let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
         for (projection, ((heads, z), unnormed)) in ATTENTION.into_iter().zip(kept) {
             let width = self.projections[projection.index()].outputs();
             let rows = &mut scratch.rows;
             rows.resize(tokens * width);
-            heads.resize(tokens * width);
             let (branch, out) = ([z, &mut scratch.masked], Output::to(rows, width));
             self.project_input(pass, (projection, Input::of(&scratch.normed)), branch, out);
             let split = &self.splits[projection.index()];
-            split.forward_each(runs, [rows, unnormed], &sequences, heads);
+            let begun = split.begin(rows, unnormed);
+            heads.make(runs, [tokens, width], Forms::LEFT, |rows, to| {
+                split.rows((pass.isa, pass.rope), (begun, &sequences), (rows, to));
+            });
         }
-        let [out, ..] = &mut scratch.heads;
-        out.resize(tape.qkv[0].len());
-        tape.attended.resize(out.len());
+        tape.attended.resize(tokens * pass.config.query_size());
         tape.sums.resize(tokens * pass.config.heads, Sum::default());
         for sequence in sequences {
             let attention = pass.attention(sequence.len());
-            let qkv = tape.qkv.each_ref().map(|heads| part(heads, &sequence, tokens));
-            let out = part_mut(out, &sequence, tokens);
+            let qkv = tape.qkv.each_ref().map(|heads| heads.window(sequence.clone()));
+            let out = part_mut(&mut tape.attended, &sequence, tokens);
             let sums = part_mut(&mut tape.sums, &sequence, tokens);
             attention.forward(qkv, &mut scratch.packs, (out, sums));
-            let attended = part_mut(&mut tape.attended, &sequence, tokens);
-            pass.rope.to_rows(out, Turn::Not, sequence.len(), attended);
         }
     }
 

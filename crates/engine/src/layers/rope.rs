@@ -66,6 +66,14 @@ impl Rope {
         });
     }
 
+    /// Turns every head of a row by its position, where it lies.
+    pub(crate) fn turn_row(&self, position: usize, row: &mut [f32]) {
+        let angles = self.angles(position);
+        for pairs in row.chunks_exact_mut(self.head_dim) {
+            self.isa.run(Rotate { pairs, angles, back: false });
+        }
+    }
+
     /// The backward of [`Self::to_heads`] from position 0 on; where `heads` has several heads for one of `rows`, their sum.
     pub(crate) fn to_rows(&self, heads: &[f32], turn: Turn, tokens: usize, rows: &mut [f32]) {
         let stride = rows.len() / tokens;

@@ -1,6 +1,6 @@
 //! From the rows of a projection to the heads of the attention: the bias, each head's normalisation, the turn by position.
 //!
-//! Shapes: rows `[T, heads D]`, heads `[heads, T, D]`, bias `[heads D]`. Source: `Qwen2Attention` (bias) and
+//! Shapes: rows `[T, heads D]`, heads the same (or `[heads, T, D]`), bias `[heads D]`. Source: `Qwen2Attention` (bias) and
 //! `Qwen3Attention` (normalisation) in Transformers. Bias and the norm's weight are frozen, so there are no gradients by
 //! them; the norm passes the gradient on, and keeps the rows as they were before it for that.
 
@@ -38,36 +38,54 @@ impl Split {
         rope.to_heads(rows, self.turn, positions, heads);
     }
 
-    /// As [`Split::forward`], of several sequences whose rows lie one after another, and each one's heads in their place.
-    pub(crate) fn forward_each(
+    /// What is brought to heads row by row: `rows` with the bias, which are `before` where the heads are normalised.
+    pub(crate) fn begin<'a>(&self, rows: &'a mut Buffer, before: &'a mut Buffer) -> &'a [f32] {
+        self.add_bias(rows);
+        if self.norm.is_none() {
+            return rows;
+        }
+        std::mem::swap(rows, before);
+        before
+    }
+
+    /// Writes to `heads` what [`Split::begin`] yields of the given rows, normalised and turned, each sequence from position 0
+    /// on. On the calling thread.
+    pub(crate) fn rows(
         &self,
         (isa, rope): (Isa, &Rope),
-        [rows, before]: [&mut Buffer; 2],
-        sequences: &[Range<usize>],
-        heads: &mut [f32],
+        (begun, sequences): (&[f32], &[Range<usize>]),
+        (rows, heads): (Range<usize>, &mut [f32]),
     ) {
-        self.add_and_normalise(isa, rows, before);
-        let width = width(rows, sequences);
-        for sequence in sequences {
-            let place = sequence.start * width..sequence.end * width;
-            let positions = 0..sequence.len();
-            rope.to_heads(&rows[place.clone()], self.turn, positions, &mut heads[place]);
+        let width = heads.len() / rows.len();
+        let begun = &begun[rows.start * width..rows.end * width];
+        match &self.norm {
+            Some(norm) => norm.rows(isa, begun, heads),
+            None => heads.copy_from_slice(begun),
+        }
+        if self.turn == Turn::Not {
+            return;
+        }
+        for (t, row) in rows.zip(heads.chunks_exact_mut(width)) {
+            rope.turn_row(t - sequence_of(sequences, t).start, row);
         }
     }
 
     fn add_and_normalise(&self, isa: Isa, rows: &mut Buffer, before: &mut Buffer) {
-        if let Some(bias) = &self.bias {
-            parallel::chunks_mut(rows, ROWS * bias.len(), |_, rows| {
-                for row in rows.chunks_exact_mut(bias.len()) {
-                    row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
-                }
-            });
-        }
+        self.add_bias(rows);
         if let Some(norm) = &self.norm {
             std::mem::swap(rows, before);
             rows.resize(before.len());
             norm.forward(isa, before, rows);
         }
+    }
+
+    fn add_bias(&self, rows: &mut [f32]) {
+        let Some(bias) = &self.bias else { return };
+        parallel::chunks_mut(rows, ROWS * bias.len(), |_, rows| {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+            }
+        });
     }
 
     /// Writes to `drows` what `dheads` means for the given rows of the projection, each sequence from position 0 on.
@@ -83,7 +101,7 @@ impl Split {
         let (in_heads, in_row) = (width(dheads, sequences), drows.len() / rows.len());
         let to_rows = |to: &mut [f32]| {
             for (t, row) in rows.clone().zip(to.chunks_exact_mut(in_row)) {
-                let sequence = &sequences[sequences.partition_point(|other| other.end <= t)];
+                let sequence = sequence_of(sequences, t);
                 let dheads = &dheads[sequence.start * in_heads..sequence.end * in_heads];
                 rope.to_row(dheads, self.turn, (t - sequence.start, sequence.len()), row);
             }
@@ -94,6 +112,11 @@ impl Split {
         drows.fill(0.0);
         norm.backward(isa, &before[rows.start * in_row..rows.end * in_row], &dnormed, drows);
     }
+}
+
+/// The sequence that a row belongs to.
+fn sequence_of(sequences: &[Range<usize>], row: usize) -> &Range<usize> {
+    &sequences[sequences.partition_point(|other| other.end <= row)]
 }
 
 /// Numbers that each token of the sequences has.
@@ -156,11 +179,34 @@ mod tests {
         rows.copy_from_slice(&x);
         let mut heads = vec![0.0; x.len()];
         split.forward((isa, &rope), [&mut rows, &mut before], 0..TOKENS, &mut heads);
+        let unnormed = before.to_vec();
         assert_near(&heads, &reference(&wide(&x), bias, weight));
+        // The same by rows, of two sequences.
+        let sequences = [0..4, 4..TOKENS];
+        rows.resize(x.len());
+        rows.copy_from_slice(&x);
+        let begun = split.begin(&mut rows, &mut before);
+        let mut by_rows = vec![f32::NAN; x.len()];
+        for (part, heads) in [0..7, 7..TOKENS].into_iter().zip(halves(&mut by_rows, 7)) {
+            split.rows((isa, &rope), (begun, &sequences), (part, heads));
+        }
+        for sequence in sequences {
+            let place = sequence.start * HEADS * SIZE..sequence.end * HEADS * SIZE;
+            let mut rows = Buffer::default();
+            rows.resize(place.len());
+            rows.copy_from_slice(&x[place.clone()]);
+            let (tokens, mut heads) = (sequence.len(), vec![0.0; place.len()]);
+            split.forward((isa, &rope), [&mut rows, &mut before], 0..tokens, &mut heads);
+            for (t, row) in by_rows[place].chunks_exact(HEADS * SIZE).enumerate() {
+                for (head, found) in row.chunks_exact(SIZE).enumerate() {
+                    assert_eq!(found, &heads[(head * tokens + t) * SIZE..][..SIZE]);
+                }
+            }
+        }
         let dheads = numbers(x.len(), 2);
         let sequences = std::slice::from_ref(&(0..TOKENS));
         for (rows, drows) in [0..7, 7..TOKENS].into_iter().zip(halves(&mut drows, 7)) {
-            split.backward((isa, &rope), (&dheads, sequences), &before, (rows, drows));
+            split.backward((isa, &rope), (&dheads, sequences), &unnormed, (rows, drows));
         }
         let slope =
             numeric_gradient(&wide(&x), |x| sum_of_products(&reference(x, bias, weight), &dheads));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernels::{Activations, Forms};
 use crate::layers::testing::{assert_within, numbers, numeric_gradient, sum_of_products, wide};
 
 /// From the definition, in f64, without blocks.
@@ -27,6 +28,57 @@ fn reference(layer: Attention, [q, k, v]: [&[f64]; 3]) -> Vec<f64> {
     out
 }
 
+/// Numbers by heads, `[heads, T, D]`, as the layer reads them.
+fn given(layer: Attention, by_heads: &[f32]) -> Activations {
+    let Attention { tokens, head_dim, isa, compute, .. } = layer;
+    let heads = by_heads.len() / (tokens * head_dim);
+    let mut activations = Activations::default();
+    let shape = [tokens, heads * head_dim];
+    activations.make((isa, compute), shape, Forms::LEFT, |rows, to| {
+        for (t, row) in rows.zip(to.chunks_exact_mut(shape[1])) {
+            for (head, to) in row.chunks_exact_mut(head_dim).enumerate() {
+                to.copy_from_slice(&by_heads[(head * tokens + t) * head_dim..][..head_dim]);
+            }
+        }
+    });
+    activations
+}
+
+/// What the layer writes, `[T, H D]`, by heads.
+fn by_heads(layer: Attention, rows: &[f32]) -> Vec<f32> {
+    let Attention { heads, tokens, head_dim, .. } = layer;
+    let places = (0..heads * tokens).map(|row| (row / tokens, row % tokens));
+    places
+        .flat_map(|(head, t)| &rows[(t * heads + head) * head_dim..][..head_dim])
+        .copied()
+        .collect()
+}
+
+/// The output, by heads, and what is known of its sums.
+fn forward(layer: Attention, qkv: &[Activations; 3], packs: &mut Packs) -> (Vec<f32>, Vec<Sum>) {
+    let Attention { heads, tokens, head_dim, .. } = layer;
+    let mut out = vec![f32::NAN; tokens * heads * head_dim];
+    let mut sums = vec![Sum::default(); heads * tokens];
+    layer.forward(qkv.each_ref().map(|x| x.window(0..tokens)), packs, (&mut out, &mut sums));
+    (by_heads(layer, &out), sums)
+}
+
+/// The gradients of `dout`, which is by heads as they are.
+fn backward(
+    layer: Attention,
+    qkv: &[Activations; 3],
+    (out, dout, sums): (&[f32], &[f32], &[Sum]),
+    packs: &mut Packs,
+) -> [Vec<f32>; 3] {
+    let tokens = layer.tokens;
+    let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![f32::NAN; out.len()]);
+    let (means, dout) = (means(layer, out, dout), given(layer, dout));
+    let known = (dout.window(0..tokens), &means[..], sums);
+    let qkv = qkv.each_ref().map(|x| x.window(0..tokens));
+    layer.backward(qkv, known, packs, [&mut dq, &mut dk, &mut dv]);
+    [dq, dk, dv]
+}
+
 /// `[T, H]` of outputs and their gradients, `[H, T, D]`.
 fn means(layer: Attention, out: &[f32], dout: &[f32]) -> Vec<f32> {
     let mut means = vec![0.0; layer.tokens * layer.heads];
@@ -49,16 +101,12 @@ fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f
     let size = tokens * head_dim;
     let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
     let dout = numbers(4 * size, 4);
-    let mut out = vec![0.0; 4 * size];
     let mut packs = Packs::default();
-    let mut sums = vec![Sum::default(); 4 * tokens];
-    layer.forward([&q, &k, &v], &mut packs, (&mut out, &mut sums));
+    let qkv = [&q, &k, &v].map(|x| given(layer, x));
+    let (out, sums) = forward(layer, &qkv, &mut packs);
     let (q_64, k_64, v_64) = (wide(&q), wide(&k), wide(&v));
     assert_near(&out, &reference(layer, [&q_64, &k_64, &v_64]));
-    let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![0.0; 4 * size]);
-    let means = means(layer, &out, &dout);
-    let known = (&dout[..], &means[..], &sums[..]);
-    layer.backward([&q, &k, &v], known, &mut packs, [&mut dq, &mut dk, &mut dv]);
+    let [dq, dk, dv] = backward(layer, &qkv, (&out, &dout, &sums), &mut packs);
     // The parts of a group's two query heads are summed.
     let summed = |parts: &[f32]| -> Vec<f32> {
         parts
@@ -99,14 +147,10 @@ fn a_head_worked_off_in_two_pieces_has_the_gradients_of_one() {
         let gradients = |heads: usize| {
             let layer = Attention { heads, kv_heads: heads, head_dim, tokens, isa, compute };
             let [q, k, v, dout] = [&q, &k, &v, &dout].map(|part| repeated(part, heads));
-            let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![f32::NAN; heads * size]);
-            let to = [&mut dq[..], &mut dk[..], &mut dv[..]];
-            let (mut out, mut sums) = (q.clone(), vec![Sum::default(); heads * tokens]);
-            let mut packs = Packs::default();
-            layer.forward([&q, &k, &v], &mut packs, (&mut out, &mut sums));
-            let means = means(layer, &out, &dout);
-            layer.backward([&q, &k, &v], (&dout, &means, &sums), &mut packs, to);
-            [dq, dk, dv].map(|gradient| gradient[heads / 2 * size..][..size].to_vec())
+            let (qkv, mut packs) = ([&q, &k, &v].map(|x| given(layer, x)), Packs::default());
+            let (out, sums) = forward(layer, &qkv, &mut packs);
+            backward(layer, &qkv, (&out, &dout, &sums), &mut packs)
+                .map(|gradient| gradient[heads / 2 * size..][..size].to_vec())
         };
         let (cut, whole) = (gradients(3), gradients(2));
         assert_eq!(cut[0], whole[0], "{} {compute}", isa.name());

@@ -5,7 +5,6 @@ use super::{ATTENTION, Block, Pass, Scratch, Tape};
 use crate::config::ModelConfig;
 use crate::kernels::{Activations, Buffer, Forms};
 use crate::layers::projection::{self, Backward, Pair};
-use crate::layers::rope::Turn;
 use crate::layers::swiglu;
 use crate::lora::{Gradients, Projection};
 
@@ -112,26 +111,24 @@ impl Block {
         tape: &Tape,
         scratch: &mut Scratch,
     ) {
-        let Scratch { normed, dattended, heads, dnormed, douts, means, packs, backward, .. } =
+        let Scratch { normed, attended, dattended, heads, dnormed, douts, means, packs, .. } =
             scratch;
+        let backward = &mut scratch.backward;
         let (runs, isa, hidden) = ((pass.isa, pass.compute), pass.isa, pass.config.hidden);
         let tokens = dx.len() / hidden;
-        let [by_heads, dq, dk, dv] = heads;
-        for buffer in [&mut *by_heads, &mut *dq, &mut *dk, &mut *dv] {
-            buffer.resize(tape.qkv[0].len());
+        for buffer in &mut *heads {
+            buffer.resize(dattended.len());
         }
+        let [dq, dk, dv] = heads;
+        attended.copy(runs, (dattended, pass.config.query_size()), Forms::LEFT);
         let sequences = pass.sequences(tokens);
         for sequence in &sequences {
-            let (positions, attention) = (0..sequence.len(), pass.attention(sequence.len()));
-            let by_heads = part_mut(by_heads, sequence, tokens);
-            let by_rows = part(dattended, sequence, tokens);
-            pass.rope.to_heads(by_rows, Turn::Not, positions, by_heads);
-            let qkv = tape.qkv.each_ref().map(|heads| part(heads, sequence, tokens));
-            let known =
-                (&*by_heads, part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            let qkv = tape.qkv.each_ref().map(|heads| heads.window(sequence.clone()));
+            let (means, sums) = (part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
+            let known = (attended.window(sequence.clone()), means, sums);
             let slopes = [&mut *dq, &mut *dk, &mut *dv];
             let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
-            attention.backward(qkv, known, packs, slopes);
+            pass.attention(sequence.len()).backward(qkv, known, packs, slopes);
         }
         let given = douts.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
         for (projection, ((dout, dheads), unnormed)) in ATTENTION.into_iter().zip(given) {
