@@ -47,7 +47,7 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
     prepared(isa, rows, terms, true, |operands| {
         let Some(job) = Job::new(isa, rows, operands) else { return };
         let target = Target::new(&job, rows, out);
-        spread(&job, rows, |panel, rows| target.run(isa, &job, panel, rows));
+        spread(&job, (rows, TILE), |panel, rows| target.run(isa, &job, panel, rows));
     });
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn gemm_blocks<const P: usize>(
         assert!(jobs.iter().all(|job| job.columns == columns), "sums of two shapes");
         // Whole tiles, and even, so that no pair of rows is of two places.
         let few = (HANDED / first.width).next_multiple_of(TILE);
-        spread(first, rows, |panel, rows| {
+        spread(first, (rows, few.min(ROWS)), |panel, rows| {
             let columns = first.columns_of(panel);
             parallel::with_scratch(P * few * columns.len(), |numbers| {
                 for from in rows.clone().step_by(few) {
@@ -117,14 +117,25 @@ pub(crate) fn gemm_blocks<const P: usize>(
     });
 }
 
-/// `f(panel, rows)` for all blocks of a job's output, over all threads.
-fn spread(job: &Job<'_>, rows: usize, f: impl Fn(usize, Range<usize>) + Send + Sync) {
-    let panels = job.panels();
-    let height = (rows * panels / PIECES).next_multiple_of(TILE).clamp(TILE, ROWS);
-    let bands = rows.div_ceil(height);
+/// `f(panel, rows)` for all blocks of a job's output, over all threads; each begins with a multiple of `unit` rows.
+///
+/// The blocks are as high as each other within a unit and an even number where they can be, so that of two threads
+/// each has half of the work.
+fn spread(
+    job: &Job<'_>,
+    (rows, unit): (usize, usize),
+    f: impl Fn(usize, Range<usize>) + Send + Sync,
+) {
+    let (panels, units) = (job.panels(), rows.div_ceil(unit));
+    let height = (rows * panels / PIECES).clamp(unit, ROWS);
+    let mut bands = rows.div_ceil(height).min(units);
+    if !(panels * bands).is_multiple_of(2) && bands < units {
+        bands += 1;
+    }
+    let first = |band: usize| rows.min(band * units / bands * unit);
     parallel::each(panels * bands, |index| {
-        let (panel, first) = (index / bands, index % bands * height);
-        f(panel, first..rows.min(first + height));
+        let (panel, band) = (index / bands, index % bands);
+        f(panel, first(band)..first(band + 1));
     });
 }
 
