@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::cache::{Cache, attend_each};
 use crate::error::Error;
-use crate::kernels::{Buffer, Further, Output, Packed, Thin, gemm, thin};
+use crate::kernels::{Activations, Buffer, Further, Output, Packed, Thin, gemm, thin};
 use crate::layers::block::{ATTENTION, Block, Pass};
 use crate::layers::rope::Turn;
 use crate::layers::swiglu;
@@ -53,7 +53,9 @@ struct Memory {
     attended: Buffer,
     /// Gate, up and their product, `[T, F]`.
     inner: [Buffer; 3],
-    z: [Buffer; 3],
+    /// The branches' part of a chunk, and of rows that are each of another sequence.
+    z: Activations,
+    z_each: [Buffer; 3],
     masked: Buffer,
 }
 
@@ -163,13 +165,13 @@ impl Memory {
         let first = cache.tokens();
         self.normed.resize(self.x.len());
         block.attention_norm.forward(pass.isa, &self.x, &mut self.normed);
-        let (rows, z) = (&mut self.rows[0], &mut self.z[0]);
+        let (rows, z) = (&mut self.rows[0], &mut self.z);
         for (projection, heads) in ATTENTION.into_iter().zip(&mut self.heads) {
             let width = block.projections[projection.index()].outputs();
             rows.resize(tokens * width);
             heads.resize(tokens * width);
             let out = Output::to(rows, width);
-            block.project(pass, (projection, &self.normed), [z, &mut self.masked], out);
+            block.project(pass, (projection, &self.normed), (z, &mut self.masked), out);
             let split = &block.splits[projection.index()];
             let rows = [&mut *rows, &mut self.unnormed];
             split.forward((pass.isa, pass.rope), rows, first..first + tokens, heads);
@@ -181,24 +183,24 @@ impl Memory {
         rows.resize(queries.len());
         pass.rope.to_rows(&self.attended, Turn::Not, tokens, rows);
         let out = Output::add(&mut self.x, pass.config.hidden);
-        block.project(pass, (Projection::Output, rows), [z, &mut self.masked], out);
+        block.project(pass, (Projection::Output, rows), (z, &mut self.masked), out);
     }
 
     /// `x += down(swiglu(norm(x)))`.
     fn mlp(&mut self, pass: &Pass<'_>, block: &Block) {
         let (hidden, width) = (pass.config.hidden, pass.config.intermediate);
         block.mlp_norm.forward(pass.isa, &self.x, &mut self.normed);
-        let z = &mut self.z[0];
+        let z = &mut self.z;
         let [gate, up, product] = &mut self.inner;
         for (projection, out) in [(Projection::Gate, &mut *gate), (Projection::Up, &mut *up)] {
             out.resize(self.x.len() / hidden * width);
             let out = Output::to(out, width);
-            block.project(pass, (projection, &self.normed), [z, &mut self.masked], out);
+            block.project(pass, (projection, &self.normed), (z, &mut self.masked), out);
         }
         product.resize(gate.len());
         swiglu::forward(pass.isa, gate, up, product);
         let out = Output::add(&mut self.x, hidden);
-        block.project(pass, (Projection::Down, product), [z, &mut self.masked], out);
+        block.project(pass, (Projection::Down, product), (z, &mut self.masked), out);
     }
 }
 
@@ -215,7 +217,7 @@ impl Memory {
         self.normed.resize(self.x.len());
         block.attention_norm.forward(isa, &self.x, &mut self.normed);
         let outs = self.rows.each_mut().map(|rows| (rows, false));
-        let sites = (block, &ATTENTION[..], &mut self.z[..]);
+        let sites = (block, &ATTENTION[..], &mut self.z_each[..]);
         project_each(model, sites, members, &self.normed, outs.into());
         for (split, (rows, heads)) in block.splits.iter().zip(self.rows.iter().zip(&mut self.heads))
         {
@@ -240,7 +242,7 @@ impl Memory {
         let caches: Vec<&Cache> = members.iter().map(|member| &*member.cache).collect();
         self.attended.resize(queries.len());
         attend_each(isa, index, &caches, queries, &mut self.attended);
-        let sites = (block, &[Projection::Output][..], &mut self.z[..]);
+        let sites = (block, &[Projection::Output][..], &mut self.z_each[..]);
         project_each(model, sites, members, &self.attended, vec![(&mut self.x, true)]);
     }
 
@@ -248,12 +250,12 @@ impl Memory {
     fn mlp_each(&mut self, model: &Model, block: &Block, members: &[Member<'_>]) {
         block.mlp_norm.forward(model.isa(), &self.x, &mut self.normed);
         let [gate, up, product] = &mut self.inner;
-        let sites = (block, &[Projection::Gate, Projection::Up][..], &mut self.z[..]);
+        let sites = (block, &[Projection::Gate, Projection::Up][..], &mut self.z_each[..]);
         let outs = vec![(&mut *gate, false), (&mut *up, false)];
         project_each(model, sites, members, &self.normed, outs);
         product.resize(gate.len());
         swiglu::forward(model.isa(), gate, up, product);
-        let sites = (block, &[Projection::Down][..], &mut self.z[..]);
+        let sites = (block, &[Projection::Down][..], &mut self.z_each[..]);
         project_each(model, sites, members, product, vec![(&mut self.x, true)]);
     }
 }

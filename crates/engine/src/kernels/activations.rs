@@ -117,6 +117,16 @@ impl Activations {
         }
     }
 
+    /// The transpose as a left operand, whose depth is T; it was asked for as a right one.
+    pub(crate) fn left_transposed(&self) -> Left<'_> {
+        match self.compute {
+            Compute::F32 => Left::transposed(&self.numbers, self.width),
+            Compute::Bf16 => {
+                Left::transposed_pairs(&self.along_columns, self.width.next_multiple_of(WIDE))
+            }
+        }
+    }
+
     /// As a right operand; it was asked for.
     pub(crate) fn right(&self) -> Right<'_> {
         match self.compute {
@@ -253,6 +263,10 @@ mod tests {
                 let mut out = vec![0.0; width * width];
                 let term = Term { left: Left::transposed(&x, width), right: made.right() };
                 gemm(isa, width, &[term], Output::to(&mut out, width));
+                let mut again = vec![0.0; width * width];
+                let term = Term { left: made.left_transposed(), right: made.right() };
+                gemm(isa, width, &[term], Output::to(&mut again, width));
+                assert_eq!(out, again);
                 let at = |i: usize, j: usize| -> f32 {
                     (0..rows).map(|t| x[t * width + i] * x[t * width + j]).sum()
                 };

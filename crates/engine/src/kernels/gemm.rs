@@ -41,7 +41,7 @@ const SERIAL: usize = 1 << 18;
 pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
     let depth: usize = terms.iter().map(|term| term.right.depth).sum();
     let columns = terms.first().map_or(0, |term| term.right.columns);
-    if rows * columns * depth < SERIAL || parallel::threads() == 1 {
+    if is_serial([rows, columns, depth]) {
         return gemm_serial(isa, rows, terms, out);
     }
     prepared(isa, rows, terms, true, |operands| {
@@ -96,8 +96,9 @@ pub(crate) fn gemm_blocks<const P: usize>(
         let columns = first.columns;
         assert!(jobs.iter().all(|job| job.columns == columns), "sums of two shapes");
         // Whole tiles, and even, so that no pair of rows is of two places.
-        let few = (HANDED / first.width).next_multiple_of(TILE);
-        spread(first, (rows, few.min(ROWS)), |panel, rows| {
+        let few = (HANDED / first.width.min(columns)).next_multiple_of(TILE);
+        let unit = if few < ROWS { few } else { TILE };
+        spread(first, (rows, unit), |panel, rows| {
             let columns = first.columns_of(panel);
             parallel::with_scratch(P * few * columns.len(), |numbers| {
                 for from in rows.clone().step_by(few) {
@@ -117,6 +118,11 @@ pub(crate) fn gemm_blocks<const P: usize>(
     });
 }
 
+/// Whether so many multiplications stay on the calling thread.
+fn is_serial([rows, columns, depth]: [usize; 3]) -> bool {
+    rows * columns * depth < SERIAL || parallel::threads() == 1
+}
+
 /// `f(panel, rows)` for all blocks of a job's output, over all threads; each begins with a multiple of `unit` rows.
 ///
 /// The blocks are as high as each other within a unit and an even number where they can be, so that of two threads
@@ -127,6 +133,10 @@ fn spread(
     f: impl Fn(usize, Range<usize>) + Send + Sync,
 ) {
     let (panels, units) = (job.panels(), rows.div_ceil(unit));
+    let depth: usize = job.operands.iter().map(|operand| operand.right.depth).sum();
+    if is_serial([rows, job.columns, depth]) {
+        return (0..panels).for_each(|panel| f(panel, 0..rows));
+    }
     let height = (rows * panels / PIECES).clamp(unit, ROWS);
     let mut bands = rows.div_ceil(height).min(units);
     if !(panels * bands).is_multiple_of(2) && bands < units {

@@ -102,8 +102,8 @@ pub(crate) struct Tape {
     gate: Activations,
     /// `[T, F]`, as the gate.
     up: Activations,
-    /// Each branch's `z`, `[T, R]`.
-    z: [Buffer; 7],
+    /// Each branch's `z`, `[T, R]` as both operands.
+    z: [Activations; 7],
 }
 
 impl Tape {
@@ -120,7 +120,7 @@ impl Tape {
             Compute::F32 => activations,
             Compute::Bf16 => activations / 2,
         };
-        tokens * (attention + activations + Projection::ALL.len() * rank) * 4
+        tokens * (attention + activations + Projection::ALL.len() * rank.next_multiple_of(16)) * 4
     }
 }
 
@@ -155,7 +155,7 @@ impl Block {
         &self,
         pass: &Pass<'_>,
         (projection, x): (Projection, &[f32]),
-        branch: [&mut Buffer; 2],
+        branch: (&mut Activations, &mut Buffer),
         out: Output<'_>,
     ) {
         with_rows(|words| {
@@ -170,7 +170,7 @@ impl Block {
         &self,
         pass: &Pass<'_>,
         (projection, input): (Projection, Input<'_>),
-        [z, masked]: [&mut Buffer; 2],
+        (z, masked): (&mut Activations, &mut Buffer),
         out: Output<'_>,
     ) {
         let projection = self.of(pass, projection, z);
@@ -178,7 +178,12 @@ impl Block {
     }
 
     /// A projection's part in a forward.
-    fn of<'a>(&'a self, pass: &Pass<'a>, projection: Projection, z: &'a mut Buffer) -> Forward<'a> {
+    fn of<'a>(
+        &'a self,
+        pass: &Pass<'a>,
+        projection: Projection,
+        z: &'a mut Activations,
+    ) -> Forward<'a> {
         let branch = pass.branch(self.layer, projection);
         Forward { linear: &self.projections[projection.index()], branch, z }
     }
@@ -236,7 +241,7 @@ impl Block {
         let Tape { x: all, attended, middle, z: [.., z_output, _, _, _], .. } = &mut *tape;
         let before = before.unwrap_or(all);
         middle.resize(before.len());
-        let branch = [z_output, &mut scratch.masked];
+        let branch = (z_output, &mut scratch.masked);
         let out = Output::onto(middle, before, width);
         self.project(pass, (Projection::Output, attended), branch, out);
         let forms = Forms::LEFT.and_numbers(self.masks(pass, &[Projection::Gate, Projection::Up]));
@@ -255,7 +260,7 @@ impl Block {
             let width = self.projections[projection.index()].outputs();
             let rows = &mut scratch.rows;
             rows.resize(tokens * width);
-            let (branch, out) = ([z, &mut scratch.masked], Output::to(rows, width));
+            let (branch, out) = ((z, &mut scratch.masked), Output::to(rows, width));
             self.project_input(pass, (projection, Input::of(&scratch.normed)), branch, out);
             let split = &self.splits[projection.index()];
             let begun = split.begin(rows, unnormed);
@@ -290,7 +295,7 @@ impl Block {
             up.copy_from_slice(sums[1]);
         });
         x.resize(middle.len());
-        let (branch, out) = ([z_down, masked], Output::onto(x, middle, hidden));
+        let (branch, out) = ((z_down, masked), Output::onto(x, middle, hidden));
         self.project_input(pass, (Projection::Down, Input::of(inner)), branch, out);
     }
 

@@ -53,21 +53,21 @@ impl Factors {
     }
 
     /// The product of `z`, `[T, R]`, with B transposed.
-    fn out<'a>(&'a self, z: &'a [f32]) -> Term<'a> {
+    fn out<'a>(&'a self, z: &'a Activations) -> Term<'a> {
         let right = match &self.rows {
             Some([_, b]) => Right::packed(b),
             None => Right::rows(&self.b, self.rank, self.b.len() / self.rank),
         };
-        Term { left: Left::rows(z, self.rank), right }
+        Term { left: z.left(), right }
     }
 
     /// The product of `dz`, `[T, R]`, with A.
-    fn input_gradient<'a>(&'a self, dz: &'a [f32]) -> Term<'a> {
+    fn input_gradient<'a>(&'a self, dz: &'a Activations) -> Term<'a> {
         let right = match &self.rows {
             Some([a, _]) => Right::packed(a),
             None => Right::rows(&self.a, self.rank, self.a.len() / self.rank),
         };
-        Term { left: Left::rows(dz, self.rank), right }
+        Term { left: dz.left(), right }
     }
 }
 
@@ -108,6 +108,21 @@ impl<'a> Branch<'a> {
         let inputs = down.row_count();
         let term = Term { left: Left::rows(x, inputs), right: Right::packed(down) };
         gemm(isa, x.len() / inputs, &[term], Output::to(z, *rank).scaled(self.scale));
+    }
+
+    /// `to = s left right`, `[rows, R]`: `z` or its gradient, as both operands.
+    fn make_inner(
+        &self,
+        isa: Isa,
+        rows: usize,
+        (left, right): (Left<'_>, &Packed),
+        to: &mut Activations,
+    ) {
+        let (compute, shape) = (right.compute(), [rows, self.rank()]);
+        let sum = Sum { terms: vec![Term { left, right: Right::packed(right) }], base: None };
+        make_of([(to, Forms::BOTH)], (isa, compute), shape, (&[sum], &[]), |_, [sum], [to]| {
+            to.iter_mut().zip(sum).for_each(|(to, sum)| *to = self.scale * sum);
+        });
     }
 
     /// `drop(x)`, in `masked` where there is a mask.
@@ -163,22 +178,19 @@ pub(crate) struct Forward<'a> {
     pub(crate) linear: &'a Linear,
     /// Its branch.
     pub(crate) branch: Option<Branch<'a>>,
-    /// What is kept for the backward.
-    pub(crate) z: &'a mut Buffer,
+    /// What is kept for the backward, `[T, R]` as both operands.
+    pub(crate) z: &'a mut Activations,
 }
 
 impl Forward<'_> {
     /// Writes `z`.
     fn inner(&mut self, isa: Isa, Input { x, left, rows }: Input<'_>, masked: &mut Buffer) {
         let Some(branch) = self.branch else { return };
-        let Factors { rank, down, .. } = branch.factors;
-        self.z.resize(rows * rank);
         let left = match branch.dropout {
             None => left,
             Some(_) => Left::rows(branch.input(x, masked), self.linear.inputs()),
         };
-        let term = Term { left, right: Right::packed(down) };
-        gemm(isa, rows, &[term], Output::to(self.z, *rank).scaled(branch.scale));
+        branch.make_inner(isa, rows, (left, &branch.factors.down), self.z);
     }
 
     /// What the output is the sum of, when `z` is there.
@@ -233,7 +245,7 @@ pub(crate) struct Backward<'a> {
     /// The gradient by its output, as both operands.
     pub(crate) dout: &'a Activations,
     /// What the forward kept.
-    pub(crate) z: &'a [f32],
+    pub(crate) z: &'a Activations,
 }
 
 impl Backward<'_> {
@@ -245,7 +257,7 @@ impl Backward<'_> {
 /// Memory for the backward of up to three projections.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    dz: [Buffer; 3],
+    dz: [Activations; 3],
     masked: Buffer,
     unmasked: Buffer,
 }
@@ -308,29 +320,27 @@ pub(crate) fn backward_inner(
             None => x.right(),
             Some(_) => Right::rows(branch.input(x.numbers(), masked), x.row_count(), inputs),
         };
-        let term = Term { left: Left::transposed(dz, rank), right };
+        let term = Term { left: dz.left_transposed(), right };
         gemm(isa, rank, &[term], Output::add(&mut pair.a, inputs));
     }
 }
 
 /// Adds the gradients by B, and writes `dz`.
-fn outer_gradients(isa: Isa, projections: &mut [Backward<'_>], dz: &mut [Buffer; 3]) {
+fn outer_gradients(isa: Isa, projections: &mut [Backward<'_>], dz: &mut [Activations; 3]) {
     for (projection, dz) in projections.iter_mut().zip(dz) {
         let Some((branch, pair)) = &mut projection.branch else { continue };
-        let (rows, outputs) = (projection.dout.row_count(), projection.linear.outputs());
+        let (dout, outputs) = (projection.dout, projection.linear.outputs());
         let Factors { rank, up, .. } = branch.factors;
-        dz.resize(rows * rank);
-        let term = Term { left: projection.dout.left(), right: Right::packed(up) };
-        gemm(isa, rows, &[term], Output::to(dz, *rank).scaled(branch.scale));
-        let (left, right) = (Left::transposed(projection.z, *rank), projection.dout.right());
-        gemm(isa, *rank, &[Term { left, right }], Output::add(&mut pair.b, outputs));
+        branch.make_inner(isa, dout.row_count(), (dout.left(), up), dz);
+        let term = Term { left: projection.z.left_transposed(), right: dout.right() };
+        gemm(isa, *rank, &[term], Output::add(&mut pair.b, outputs));
     }
 }
 
 /// What the gradient by the input is the sum of, but for branches with dropout: `dout W + dz A`.
 fn input_gradient<'a>(
     projections: &'a [Backward<'_>],
-    dz: &'a [Buffer; 3],
+    dz: &'a [Activations; 3],
     rooms: &'a mut [Packed; 3],
 ) -> Vec<Term<'a>> {
     let mut terms = Vec::with_capacity(2 * projections.len());
@@ -349,7 +359,7 @@ fn input_gradient<'a>(
 fn add_masked(
     isa: Isa,
     projections: &[Backward<'_>],
-    (dz, masked): (&[Buffer; 3], &mut Buffer),
+    (dz, masked): (&[Activations; 3], &mut Buffer),
     dx: &mut [f32],
 ) {
     for (projection, dz) in projections.iter().zip(dz) {

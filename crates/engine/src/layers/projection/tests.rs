@@ -62,7 +62,7 @@ fn check(isa: Isa, dropout: Option<Dropout>) {
     let reference = Reference { weight, mask };
     let factors = Factors::new(isa, Compute::F32, RANK, [a.clone(), b.clone()]);
     let branch = Branch { factors: &factors, scale: SCALE, dropout };
-    let (mut z, mut masked) = (Buffer::default(), Buffer::default());
+    let (mut z, mut masked) = (Activations::default(), Buffer::default());
     let mut out = vec![0.0; ROWS * OUTPUTS];
     let (to, mut words) = (Output::to(&mut out, OUTPUTS), Buffer::default());
     let input = Input::new((isa, Compute::F32), (&x, INPUTS), &mut words);
@@ -96,7 +96,7 @@ fn check_blocks(isa: Isa, compute: Compute, dropout: Option<Dropout>) {
     let branch = |index: usize| Branch { factors: &factors[index], scale: SCALE, dropout };
     let (mut words, mut masked) = (Buffer::default(), Buffer::default());
     let input = Input::new(runs, (&x, INPUTS), &mut words);
-    let [mut z, mut z_apart, mut z_beside] = [(); 3].map(|()| Buffer::default());
+    let [mut z, mut z_apart, mut z_beside] = [(); 3].map(|()| Activations::default());
     let outs = [0, 1].map(|index| {
         let mut out = vec![0.0; ROWS * OUTPUTS];
         let branch = Some(branch(index));
@@ -119,7 +119,13 @@ fn check_blocks(isa: Isa, compute: Compute, dropout: Option<Dropout>) {
         }
     });
     assert_eq!(made.numbers(), expected.numbers(), "{} {compute}", isa.name());
-    assert_eq!(z_beside[..], z[..]);
+    let squares = [&z, &z_beside].map(|z| {
+        let mut out = vec![0.0; RANK * RANK];
+        let term = Term { left: z.left_transposed(), right: z.right() };
+        gemm(isa, RANK, &[term], Output::to(&mut out, RANK));
+        out
+    });
+    assert_eq!(squares[0], squares[1]);
 
     let mut gradients =
         [(); 2].map(|()| Pair { a: vec![0.0; RANK * INPUTS], b: vec![0.0; RANK * OUTPUTS] });
@@ -174,6 +180,7 @@ fn several_projections_of_one_input_add_their_gradients() {
     let linear = |seed| Linear::new(isa, Compute::F32, &numbers(OUTPUTS * INPUTS, seed), INPUTS);
     let linears = [2, 3].map(linear);
     let douts = [4, 5].map(|seed| activations(isa, &numbers(ROWS * OUTPUTS, seed), OUTPUTS));
+    let z = Activations::default();
     let gradient = |parts: &[usize]| {
         let mut set: Vec<_> = parts
             .iter()
@@ -181,7 +188,7 @@ fn several_projections_of_one_input_add_their_gradients() {
                 linear: &linears[*part],
                 branch: None,
                 dout: &douts[*part],
-                z: &[],
+                z: &z,
             })
             .collect();
         let mut dx = vec![0.0; x.len()];
