@@ -155,7 +155,8 @@ impl Model {
     /// Bytes that a training on sequences of `tokens` holds beside what it keeps for backwards, the weights included.
     pub(crate) fn training_bytes(&self, tokens: usize) -> usize {
         let ModelConfig { hidden, intermediate, vocab, .. } = self.config;
-        let scratch = 2 * (8 * hidden + 4 * intermediate) * tokens;
+        // Of the MLP three activations in the products' type, and with dropout as many in f32.
+        let scratch = 2 * (8 * hidden + 3 * intermediate) * tokens;
         let logits = 2 * head::BLOCK * vocab;
         let room = 3 * hidden * intermediate;
         // The head's copy for the backward may be still to come.
