@@ -52,8 +52,8 @@ impl<'a, T> Shared<'a, T> {
     }
 }
 
-/// The rectangles of at most `high` by `wide` numbers of a matrix whose rows are `stride` long: of its first columns all from
-/// top to bottom, then of the next.
+/// The rectangles of at most `high` by `wide` numbers of a matrix whose rows are `stride` long: of its first columns
+/// all from top to bottom, then of the next.
 pub(crate) fn rectangles<T>(
     data: &mut [T],
     stride: usize,
@@ -115,7 +115,7 @@ impl<'a, T> Rectangle<'a, T> {
     #[expect(unsafe_code, reason = "a row of the part that is this one's")]
     pub(crate) fn row(&mut self, index: usize) -> &mut [T] {
         assert!(index < self.high, "a row outside the rectangle");
-        // SAFETY: `of`, `rectangle` and `rectangles` saw to it that all rows are inside the matrix, and nobody else has them.
+        // SAFETY: `of`, `rectangle` and `rectangles` saw to it that all rows are inside the matrix and nobody else's.
         unsafe { std::slice::from_raw_parts_mut(self.first.add(index * self.stride), self.wide) }
     }
 }

@@ -115,7 +115,8 @@ impl Kernel for TurnPairs<'_> {
     }
 }
 
-/// Rows `2 i` and `2 i + 1` of pairs along the rows become row `i` of pairs along the columns, an odd last one beside zeros.
+/// Rows `2 i` and `2 i + 1` of pairs along the rows become row `i` of pairs along the columns, an odd last one beside
+/// zeros.
 pub(super) struct Interleave<'a> {
     /// Its shape is in words.
     pub(super) from: Matrix<'a, u32>,

@@ -1,8 +1,8 @@
 //! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, token `t` seeing tokens `0..=t`.
 //!
-//! Shapes: q, out, dout `[T, H D]`, k, v `[T, G D]`, gradients `[H, T, D]`; query head `h` reads key head `h / (H / G)`.
-//! Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of
-//! queries, so that no `[T, T]` is ever held; the backward computes the probabilities again.
+//! Shapes: q, out, dout `[T, H D]`, k, v `[T, G D]`, gradients `[H, T, D]`; query head `h` reads key head
+//! `h / (H / G)`. Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked
+//! off in blocks of queries, so that no `[T, T]` is ever held; the backward computes the probabilities again.
 
 mod slopes;
 mod weights;
@@ -97,8 +97,8 @@ impl Attention {
         }
     }
 
-    /// The gradients of `dout`, with the `sums` of the forward and of each token and head the product of the output with
-    /// `dout`, `[T, H]`.
+    /// The gradients of `dout`, with the `sums` of the forward and of each token and head the product of the output
+    /// with `dout`, `[T, H]`.
     ///
     /// A head is a piece of work. Of an odd number the middle one is two, so that two threads have as much to do each.
     pub(crate) fn backward(

@@ -1,6 +1,6 @@
 //! From the rows of a projection to the heads of the attention: the bias, each head's normalisation, the turn by position.
 //!
-//! Shapes: rows `[T, heads D]`, heads the same (or `[heads, T, D]`), bias `[heads D]`. Source: `Qwen2Attention` (bias) and
+//! Shapes: rows `[T, heads D]`, heads the same or `[heads, T, D]`, bias `[heads D]`. Source: `Qwen2Attention` (bias) and
 //! `Qwen3Attention` (normalisation) in Transformers. Bias and the norm's weight are frozen, so there are no gradients by
 //! them; the norm passes the gradient on, and keeps the rows as they were before it for that.
 
@@ -48,8 +48,8 @@ impl Split {
         before
     }
 
-    /// Writes to `heads` what [`Split::begin`] yields of the given rows, normalised and turned, each sequence from position 0
-    /// on. On the calling thread.
+    /// Writes to `heads` what [`Split::begin`] yields of the given rows, normalised and turned, each sequence from
+    /// position 0 on. On the calling thread.
     pub(crate) fn rows(
         &self,
         (isa, rope): (Isa, &Rope),

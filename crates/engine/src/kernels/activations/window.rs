@@ -70,3 +70,73 @@ impl<'a> Window<'a> {
         (self.data, self.stride)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{Forms, Isa, Output, Packed, Right, Term, gemm};
+    use crate::layers::testing::numbers;
+
+    /// A matrix, and a window of it that begins and ends inside.
+    const SHAPE: [usize; 2] = [37, 150];
+    const ROWS: Range<usize> = 3..36;
+    const COLUMNS: Range<usize> = 66..136;
+
+    /// The product of two windows, the right one packed as it is or turned.
+    fn product(isa: Isa, left: Window<'_>, right: Window<'_>, transposed: bool) -> Vec<f32> {
+        let mut packed = Packed::default();
+        packed.become_window(isa, right, transposed);
+        let (rows, columns) = (left.shape()[0], packed.column_count());
+        let mut out = vec![0.0; rows * columns];
+        let term = Term { left: left.left(), right: Right::packed(&packed) };
+        gemm(isa, rows, &[term], Output::to(&mut out, columns));
+        out
+    }
+
+    #[test]
+    fn products_of_windows_are_those_of_their_numbers() {
+        // Exact in bf16, as are their products' sums in f32.
+        let exact = |count, seed| -> Vec<f32> {
+            numbers(count, seed).iter().map(|x| (x * 8.0).round()).collect()
+        };
+        let [first, second] = [1, 2].map(|seed| exact(SHAPE[0] * SHAPE[1], seed));
+        let number = |matrix: &[f32], row: usize, column: usize| {
+            matrix[(ROWS.start + row) * SHAPE[1] + COLUMNS.start + column]
+        };
+        let (rows, columns) = (ROWS.len(), COLUMNS.len());
+        for isa in Isa::available() {
+            for compute in [Compute::F32, Compute::Bf16] {
+                let [left, right] = [&first, &second].map(|matrix| {
+                    let mut made = Activations::default();
+                    made.copy((isa, compute), (matrix, SHAPE[1]), Forms::LEFT);
+                    made
+                });
+                let [left, right] = [&left, &right].map(|made| made.window(ROWS).columns(COLUMNS));
+                // With the other one's transpose, and some columns with as many of the other one's rows.
+                let found = product(isa, left, right, true);
+                for (place, found) in found.iter().enumerate() {
+                    let (i, j) = (place / rows, place % rows);
+                    let sum: f32 =
+                        (0..columns).map(|k| number(&first, i, k) * number(&second, j, k)).sum();
+                    assert_eq!(found.to_bits(), sum.to_bits(), "{} {compute}", isa.name());
+                }
+                let narrow = left.columns(0..32);
+                let found = product(isa, narrow, right.rows(0..32), false);
+                for (place, found) in found.iter().enumerate() {
+                    let (i, j) = (place / columns, place % columns);
+                    let sum: f32 =
+                        (0..32).map(|k| number(&first, i, k) * number(&second, k, j)).sum();
+                    assert_eq!(found.to_bits(), sum.to_bits(), "{} {compute}", isa.name());
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "within a pair")]
+    fn no_window_cuts_a_pair() {
+        let mut made = Activations::default();
+        made.copy((Isa::best(), Compute::Bf16), (&[0.0; 8], 4), Forms::LEFT);
+        made.window(0..2).columns(1..3);
+    }
+}
