@@ -155,8 +155,10 @@ impl Model {
     /// Bytes that a training on sequences of `tokens` holds beside what it keeps for backwards, the weights included.
     pub(crate) fn training_bytes(&self, tokens: usize) -> usize {
         let ModelConfig { hidden, intermediate, vocab, .. } = self.config;
-        // Of the MLP three activations in the products' type, and with dropout as many in f32.
-        let scratch = 2 * (8 * hidden + 3 * intermediate) * tokens;
+        let (queries, keys) = (self.config.query_size(), self.config.kv_size());
+        // The residual, its gradient and what is normed; what attention has of queries and packs of both; of the MLP
+        // three activations, and with dropout as many again.
+        let scratch = (6 * hidden + 8 * queries + 4 * keys + 6 * intermediate) * tokens;
         let logits = 2 * head::BLOCK * vocab;
         let room = 3 * hidden * intermediate;
         // The head's copy for the backward may be still to come.

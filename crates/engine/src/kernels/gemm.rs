@@ -39,11 +39,6 @@ const SERIAL: usize = 1 << 18;
 
 /// `out = scale * sum(left * right)` for the first `rows` rows, over all threads.
 pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
-    let depth: usize = terms.iter().map(|term| term.right.depth).sum();
-    let columns = terms.first().map_or(0, |term| term.right.columns);
-    if is_serial([rows, columns, depth]) {
-        return gemm_serial(isa, rows, terms, out);
-    }
     prepared(isa, rows, terms, true, |operands| {
         let Some(job) = Job::new(isa, rows, operands) else { return };
         let target = Target::new(&job, rows, out);
@@ -53,21 +48,24 @@ pub(crate) fn gemm(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
 
 /// As [`gemm`], on the calling thread alone: for work that is itself one of many pieces.
 pub(crate) fn gemm_serial(isa: Isa, rows: usize, terms: &[Term<'_>], out: Output<'_>) {
-    prepared(isa, rows, terms, false, |operands| {
-        let Some(job) = Job::new(isa, rows, operands) else { return };
-        let target = Target::new(&job, rows, out);
-        for panel in 0..job.panels() {
-            target.run(isa, &job, panel, 0..rows);
-        }
-    });
+    alone(isa, rows, terms, |job| Target::new(job, rows, out));
 }
 
 /// As [`gemm_serial`], where the sum overwrites a part of a matrix, of whose shape it is.
 pub(crate) fn gemm_part(isa: Isa, terms: &[Term<'_>], out: &mut Rectangle<'_, f32>) {
-    let rows = out.row_count();
+    alone(isa, out.row_count(), terms, |job| Target::part(job, out));
+}
+
+/// A whole product on the calling thread, into the target that it is given.
+fn alone<'a>(
+    isa: Isa,
+    rows: usize,
+    terms: &[Term<'_>],
+    target: impl FnOnce(&Job<'_>) -> Target<'a>,
+) {
     prepared(isa, rows, terms, false, |operands| {
         let Some(job) = Job::new(isa, rows, operands) else { return };
-        let target = Target::part(&job, out);
+        let target = target(&job);
         for panel in 0..job.panels() {
             target.run(isa, &job, panel, 0..rows);
         }
@@ -118,13 +116,9 @@ pub(crate) fn gemm_blocks<const P: usize>(
     });
 }
 
-/// Whether so many multiplications stay on the calling thread.
-fn is_serial([rows, columns, depth]: [usize; 3]) -> bool {
-    rows * columns * depth < SERIAL || parallel::threads() == 1
-}
-
 /// `f(panel, rows)` for all blocks of a job's output, over all threads; each begins with a multiple of `unit` rows.
 ///
+/// Few multiplications stay on the calling thread.
 /// The blocks are as high as each other within a unit and an even number where they can be, so that of two threads
 /// each has half of the work.
 fn spread(
@@ -134,7 +128,7 @@ fn spread(
 ) {
     let (panels, units) = (job.panels(), rows.div_ceil(unit));
     let depth: usize = job.operands.iter().map(|operand| operand.right.depth).sum();
-    if is_serial([rows, job.columns, depth]) {
+    if rows * job.columns * depth < SERIAL || parallel::threads() == 1 {
         return (0..panels).for_each(|panel| f(panel, 0..rows));
     }
     let height = (rows * panels / PIECES).clamp(unit, ROWS);
@@ -243,7 +237,7 @@ impl<'a> Target<'a> {
         let columns = job.columns_of(panel);
         let first = rows.start * self.stride + columns.start;
         let base = self.base.map(|base| (&base[first..], self.stride));
-        // SAFETY: `gemm`, `gemm_serial` and `gemm_part` run each panel of each range of rows once.
+        // SAFETY: `gemm` and `alone` run each panel of each range of rows once.
         let out = unsafe { self.out.rectangle(rows.clone(), columns) };
         let (scale, accumulate) = (self.scale, self.accumulate);
         isa.run(Block { job, panel, rows, out, base, scale, accumulate });

@@ -34,7 +34,12 @@ impl Split {
         positions: Range<usize>,
         heads: &mut [f32],
     ) {
-        self.add_and_normalise(isa, rows, before);
+        self.add_bias(rows);
+        if let Some(norm) = &self.norm {
+            std::mem::swap(rows, before);
+            rows.resize(before.len());
+            norm.forward(isa, before, rows);
+        }
         rope.to_heads(rows, self.turn, positions, heads);
     }
 
@@ -67,15 +72,6 @@ impl Split {
         }
         for (t, row) in rows.zip(heads.chunks_exact_mut(width)) {
             rope.turn_row(t - sequence_of(sequences, t).start, row);
-        }
-    }
-
-    fn add_and_normalise(&self, isa: Isa, rows: &mut Buffer, before: &mut Buffer) {
-        self.add_bias(rows);
-        if let Some(norm) = &self.norm {
-            std::mem::swap(rows, before);
-            rows.resize(before.len());
-            norm.forward(isa, before, rows);
         }
     }
 
