@@ -1,9 +1,9 @@
-//! How fast the engine trains: `AdamW` steps on one sequence or several alike, loss on the second half, rank 16 on all
+//! How fast the engine trains: `AdamW` steps on one sequence or several as long, loss on the second half, rank 16 on all
 //! projections.
 //!
 //! `cargo run --package medtune-benches --bin engine-training -- MODEL [--compute f32|bf16|auto] [--isa NAME] [--json]
-//! [--keep-quantised] [--memory MB] [--batch N] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With `--json` one
-//! line a length.
+//! [--keep-quantised] [--memory MB] [--batch N] [--shared N] [--steps N] [TOKENS ..]`; threads by `RAYON_NUM_THREADS`. With
+//! `--json` one line a length. Sequences of a batch are alike in their first `--shared` tokens.
 //! The engine is optimised in every profile, so the development profile measures the same code as the release.
 
 use std::io::Write as _;
@@ -22,6 +22,8 @@ struct Config {
     steps: usize,
     /// Sequences in a step.
     batch: usize,
+    /// Tokens that these begin with alike.
+    shared: usize,
     /// Megabytes that training may hold.
     memory: Option<usize>,
     lengths: Vec<usize>,
@@ -75,6 +77,7 @@ impl Config {
             json: false,
             steps: 6,
             batch: 1,
+            shared: 0,
             memory: None,
             lengths: Vec::new(),
         };
@@ -85,6 +88,7 @@ impl Config {
                 "--keep-quantised" => config.options.keep_quantised = true,
                 "--memory" => config.memory = Some(value()?.parse()?),
                 "--batch" => config.batch = value()?.parse()?,
+                "--shared" => config.shared = value()?.parse()?,
                 "--steps" => config.steps = value()?.parse()?,
                 "--isa" => {
                     let name = value()?;
@@ -112,15 +116,20 @@ impl Config {
 
 fn measure(model: &Arc<Model>, tokens: usize, config: &Config) -> Result<Measured> {
     let vocabulary = model.config().vocab;
-    let example = Example {
-        tokens: (0..tokens)
-            .map(|place| u32::try_from((place * 7919 + 13) % vocabulary))
-            .collect::<Result<_, _>>()?,
-        weights: (0..tokens).map(|place| if place < tokens / 2 { 0.0 } else { 1.0 }).collect(),
+    let token = |place: usize, index: usize| {
+        let other = if place < config.shared { 0 } else { 101 * index };
+        u32::try_from((place * 7919 + 13 + other) % vocabulary)
+    };
+    let weights: Vec<_> =
+        (0..tokens).map(|place| if place < tokens / 2 { 0.0 } else { 1.0 }).collect();
+    let example = |index: usize| {
+        let tokens = (0..tokens).map(|place| token(place, index)).collect::<Result<_, _>>()?;
+        Ok(Example { tokens, weights: weights.clone() })
     };
     let (epochs, batch_size) = (config.steps + 1, config.batch);
     let options = TrainOptions { epochs, batch_size, ..TrainOptions::default() };
-    let (lora, examples) = (LoraConfig::default(), vec![example; batch_size]);
+    let examples: Vec<_> = (0..batch_size).map(example).collect::<Result<_>>()?;
+    let lora = LoraConfig::default();
     let mut trainer = Trainer::new(Arc::clone(model), &lora, options, examples, Vec::new())?;
     if let Some(megabytes) = config.memory {
         trainer.limit_memory(megabytes << 20);

@@ -136,20 +136,9 @@ impl<'m> Decoder<'m> {
     }
 }
 
-/// Whether `tokens` can follow the first `before`.
+/// Whether `tokens`, at least one, can follow the first `before`.
 pub(crate) fn check(model: &Model, before: usize, tokens: &[u32]) -> Result<(), Error> {
-    let config = model.config();
-    let (total, limit, vocabulary) = (before + tokens.len(), config.max_positions, config.vocab);
-    if tokens.is_empty() {
-        return Err(Error::NoTokens);
-    }
-    if total > limit {
-        return Err(Error::TooLong { tokens: total, limit });
-    }
-    match tokens.iter().find(|token| **token as usize >= vocabulary) {
-        Some(token) => Err(Error::Token { token: *token, vocabulary }),
-        None => Ok(()),
-    }
+    if tokens.is_empty() { Err(Error::NoTokens) } else { model.check(before, tokens) }
 }
 
 /// A chunk of one sequence.

@@ -6,7 +6,7 @@ use crate::layers::head::Sums;
 use crate::lora::Adapter;
 use crate::model::Model;
 use crate::parallel;
-use crate::sequence::Workspace;
+use crate::sequence::{Prefix, Workspace, shared};
 
 /// How well a model predicts the tokens that carry loss.
 ///
@@ -74,8 +74,13 @@ pub(crate) fn run(
     workspace: &mut Workspace,
 ) -> Result<Evaluation, Error> {
     let mut sums = Sums::default();
+    let (shared, mut prefix) = (shared(examples.iter()), Prefix::default());
+    if let Some(first) = examples.first() {
+        model.begin_prefix(adapter, &first.tokens[..shared], &mut prefix, workspace)?;
+    }
     for example in examples {
-        sums = sums.plus(model.loss(adapter, example, workspace)?);
+        let rest = example.after(shared);
+        sums = sums.plus(model.loss((adapter, &prefix), &rest, workspace)?);
     }
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     Ok(Evaluation {

@@ -53,6 +53,11 @@ impl Example {
         self.weights.truncate(tokens);
     }
 
+    /// The example without its first `tokens` tokens.
+    pub(crate) fn after(&self, tokens: usize) -> Self {
+        Self { tokens: self.tokens[tokens..].to_vec(), weights: self.weights[tokens..].to_vec() }
+    }
+
     fn extend(&mut self, tokens: &[u32], weight: f32) {
         self.tokens.extend_from_slice(tokens);
         self.weights.resize(self.tokens.len(), weight);

@@ -156,9 +156,9 @@ impl Model {
     pub(crate) fn training_bytes(&self, tokens: usize) -> usize {
         let ModelConfig { hidden, intermediate, vocab, .. } = self.config;
         let (queries, keys) = (self.config.query_size(), self.config.kv_size());
-        // The residual, its gradient and what is normed; what attention has of queries and packs of both; of the MLP
-        // three activations, and with dropout as many again.
-        let scratch = (6 * hidden + 8 * queries + 4 * keys + 6 * intermediate) * tokens;
+        // The residual, its gradient and what is normed; what attention has of queries and packs of both, with those that
+        // sequences share; of the MLP three activations, and with dropout as many again.
+        let scratch = (6 * hidden + 10 * queries + 5 * keys + 6 * intermediate) * tokens;
         let logits = 2 * head::BLOCK * vocab;
         let room = 3 * hidden * intermediate;
         // The head's copy for the backward may be still to come.
@@ -173,7 +173,8 @@ impl Model {
     ) -> Pass<'a> {
         let (isa, compute) = (self.isa, self.compute);
         let (config, rope) = (&self.config, &self.rope);
-        Pass { isa, compute, config, rope, adapter, dropout, lengths: &[] }
+        let (prefix, later) = (None, None);
+        Pass { isa, compute, config, rope, adapter, dropout, lengths: &[], prefix, later }
     }
 
     /// The residual that the first block reads, `[T, C]`.

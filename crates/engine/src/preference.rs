@@ -16,7 +16,7 @@ use crate::example::Example;
 use crate::layers::dropout::key;
 use crate::lora::{Adapter, Gradients};
 use crate::model::Model;
-use crate::sequence::{Step, Workspace};
+use crate::sequence::{Step, Workspace, shared};
 use crate::template::ChatMessage;
 pub use measure::{PreferenceEvaluation, PreferenceMeasure};
 
@@ -44,6 +44,22 @@ pub struct Preference {
     pub preferred: Example,
     /// The prompt with the other.
     pub rejected: Example,
+}
+
+impl Preference {
+    /// Tokens that both answers go on after, where that is worth a pass of their own.
+    fn shared(&self) -> usize {
+        shared([&self.preferred, &self.rejected].into_iter())
+    }
+
+    fn beginning(&self, shared: usize) -> &[u32] {
+        &self.preferred.tokens[..shared]
+    }
+
+    /// Both without the shared tokens.
+    fn after(&self, shared: usize) -> [Example; 2] {
+        [self.preferred.after(shared), self.rejected.after(shared)]
+    }
 }
 
 /// How preferences are learnt.
@@ -232,16 +248,27 @@ impl Preferences {
     ) -> Result<PairSums, Error> {
         let Batch { model, adapter, gradients, indices, seed } = batch;
         let mut sums = PairSums::default();
+        let mut prefix = std::mem::take(&mut one.prefix);
         for index in indices {
             let reference = self.reference(model, *index, one)?;
-            let Preference { preferred, rejected } = &self.pairs[*index];
+            let pair = &self.pairs[*index];
+            // A mask follows the places in the sequence.
+            let shared = if adapter.config().dropout > 0.0 { 0 } else { pair.shared() };
+            let [preferred, rejected] = pair.after(shared);
+            model.begin_prefix(Some(adapter), pair.beginning(shared), &mut prefix, one)?;
             let mask = |side| key(&[seed[0], seed[1], *index as u64, side]);
-            let gradients = &mut *gradients;
-            let mut step = Step { adapter, gradients, scale: 1.0, dropout: 0, lengths: &[] };
+            let mut step = Step {
+                adapter,
+                gradients: &mut *gradients,
+                scale: 1.0,
+                dropout: 0,
+                lengths: &[],
+                prefix: &mut prefix,
+            };
             step.dropout = mask(0);
-            let first = model.begin(&step, preferred, one)?;
+            let first = model.begin(&step, &preferred, one)?;
             step.dropout = mask(1);
-            let second = model.begin(&step, rejected, other)?;
+            let second = model.begin(&step, &rejected, other)?;
             let found = [-first.sums.loss, -second.sums.loss];
             let (h, part) = PairSums::of(self.options.beta, found, reference);
             sums = sums.plus(part);
@@ -252,7 +279,9 @@ impl Preferences {
             model.finish(&mut step, &second, -slope, other);
             step.dropout = mask(0);
             model.finish(&mut step, &first, slope, one);
+            model.finish_prefix((adapter, gradients), &mut prefix, one);
         }
+        one.prefix = prefix;
         Ok(sums)
     }
 
@@ -295,9 +324,15 @@ impl Preferences {
         index: usize,
         workspace: &mut Workspace,
     ) -> Result<[f64; 2], Error> {
-        let Preference { preferred, rejected } = &self.pairs[index];
-        let mut of = |example| Ok::<_, Error>(-model.loss(adapter, example, workspace)?.loss);
-        Ok([of(preferred)?, of(rejected)?])
+        let pair = &self.pairs[index];
+        let (shared, mut prefix) = (pair.shared(), std::mem::take(&mut workspace.prefix));
+        model.begin_prefix(adapter, pair.beginning(shared), &mut prefix, workspace)?;
+        let mut of =
+            |example| Ok::<_, Error>(-model.loss((adapter, &prefix), &example, workspace)?.loss);
+        let [preferred, rejected] = pair.after(shared);
+        let found = [of(preferred)?, of(rejected)?];
+        workspace.prefix = prefix;
+        Ok(found)
     }
 }
 

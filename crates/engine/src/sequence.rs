@@ -1,5 +1,7 @@
 //! One example through the whole model, or several side by side: the loss, and the gradients of that by an adapter.
 
+mod prefix;
+
 use crate::error::Error;
 use crate::example::Example;
 use crate::kernels::{Buffer, Output, Packed, gemm};
@@ -7,6 +9,7 @@ use crate::layers::block::{Pass, Scratch, Tape};
 use crate::layers::head::{self, Gradient, Rows, Sums};
 use crate::lora::{Adapter, Gradients};
 use crate::model::Model;
+pub(crate) use prefix::{Prefix, shared};
 
 /// The memory that examples pass through, kept between them.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(crate) struct Workspace {
     x: Buffer,
     dx: Buffer,
     logits: Buffer,
+    /// What the examples of a batch begin with.
+    pub(crate) prefix: Prefix,
     /// Bytes that tapes and inputs may take; none for no limit.
     pub(crate) limit: Option<usize>,
 }
@@ -37,21 +42,27 @@ pub(crate) struct Step<'a> {
     pub(crate) dropout: u64,
     /// The tokens of each of several examples that [`joined`] put one after another; empty for one alone.
     pub(crate) lengths: &'a [usize],
+    /// The tokens that each of them goes on after.
+    pub(crate) prefix: &'a mut Prefix,
 }
 
-/// Examples one after another as one, to be worked off together by their lengths: none sees another.
+/// Examples one after another as one, to be worked off together by their lengths: none sees another. The first `shared`
+/// tokens of each are left out.
 ///
-/// No loss is lost: that of a sequence's first token counts nowhere.
-pub(crate) fn joined<'a>(examples: impl Iterator<Item = &'a Example>) -> (Example, Vec<usize>) {
+/// No loss is lost: that of a sequence's first token counts nowhere, and neither does that of the one after shared ones.
+pub(crate) fn joined<'a>(
+    examples: impl Iterator<Item = &'a Example>,
+    shared: usize,
+) -> (Example, Vec<usize>) {
     let (mut all, mut lengths) = (Example { tokens: Vec::new(), weights: Vec::new() }, Vec::new());
     for example in examples {
         let first = all.tokens.len();
-        all.tokens.extend_from_slice(&example.tokens);
-        all.weights.extend_from_slice(&example.weights);
+        all.tokens.extend_from_slice(&example.tokens[shared..]);
+        all.weights.extend_from_slice(&example.weights[shared..]);
         if let Some(weight) = all.weights.get_mut(first) {
             *weight = 0.0;
         }
-        lengths.push(example.tokens.len());
+        lengths.push(example.tokens.len() - shared);
     }
     (all, lengths)
 }
@@ -79,9 +90,10 @@ struct Gathered {
 
 impl Workspace {
     /// How many of `layers` blocks keep no tape for a sequence of `tokens`, so that the limit holds if it can.
-    fn recomputed(&self, pass: &Pass<'_>, tokens: usize) -> usize {
+    fn recomputed(&self, (pass, prefix): (&Pass<'_>, &Prefix), tokens: usize) -> usize {
         let layers = pass.config.layers;
         let Some(limit) = self.limit else { return 0 };
+        let limit = limit.saturating_sub(prefix.size_bytes(pass));
         let (tape, input) = (Tape::size_bytes(pass, tokens), tokens * pass.config.hidden * 4);
         if tape * layers <= limit {
             return 0;
@@ -93,15 +105,15 @@ impl Workspace {
 }
 
 impl Model {
-    /// The loss sums of an example, without gradients.
+    /// The loss sums of an example that goes on after `prefix`, without gradients.
     pub(crate) fn loss(
         &self,
-        adapter: Option<&Adapter>,
+        (adapter, prefix): (Option<&Adapter>, &Prefix),
         example: &Example,
         workspace: &mut Workspace,
     ) -> Result<Sums, Error> {
-        self.check(example)?;
-        let pass = self.pass(adapter, None);
+        self.check(prefix.tokens(), &example.tokens)?;
+        let pass = Pass { prefix: prefix.tapes(), ..self.pass(adapter, None) };
         let Workspace { tapes, scratch, x, logits, .. } = workspace;
         // One tape serves all blocks: nothing is read back.
         tapes.resize_with(tapes.len().max(1), Tape::default);
@@ -136,10 +148,10 @@ impl Model {
         example: &Example,
         workspace: &mut Workspace,
     ) -> Result<Pending, Error> {
-        self.check(example)?;
+        self.check(step.prefix.tokens(), &example.tokens)?;
         let pass = self.pass(Some(step.adapter), Some(step.dropout));
-        let pass = Pass { lengths: step.lengths, ..pass };
-        let recomputed = workspace.recomputed(&pass, example.tokens.len());
+        let pass = Pass { lengths: step.lengths, prefix: step.prefix.tapes(), ..pass };
+        let recomputed = workspace.recomputed((&pass, step.prefix), example.tokens.len());
         let Workspace { tapes, inputs, scratch, x, logits, .. } = workspace;
         let kept = self.blocks().len() - recomputed;
         tapes.resize_with(kept + usize::from(recomputed > 0), Tape::default);
@@ -178,7 +190,8 @@ impl Model {
         workspace: &mut Workspace,
     ) {
         let pass = self.pass(Some(step.adapter), Some(step.dropout));
-        let pass = Pass { lengths: step.lengths, ..pass };
+        let (prefix, slopes) = step.prefix.with_slopes();
+        let pass = Pass { lengths: step.lengths, prefix, ..pass };
         let Workspace { tapes, inputs, scratch, x, dx, .. } = workspace;
         dx.resize(pending.drows.len());
         for (dx, drow) in dx.iter_mut().zip(&pending.drows) {
@@ -199,11 +212,18 @@ impl Model {
                 }
             }
             let tape = &tapes[place.unwrap_or(kept)];
+            let mut slopes = slopes.get_mut(index);
+            if let Some(slopes) = &mut slopes {
+                scratch.exchange(slopes);
+            }
             if last {
                 let gradients = (&mut *dx, &pending.rows[..], &mut *step.gradients);
                 block.backward_rows(&pass, gradients, tape, scratch);
             } else {
                 block.backward(&pass, (&mut *dx, step.gradients), tape, scratch);
+            }
+            if let Some(slopes) = &mut slopes {
+                scratch.exchange(slopes);
             }
         }
     }
@@ -215,9 +235,7 @@ impl Model {
     /// # Errors
     /// [`Error::TooLong`] and [`Error::Token`] where the tokens do not fit the model.
     pub fn logits(&self, adapter: Option<&Adapter>, tokens: &[u32]) -> Result<Vec<f32>, Error> {
-        let weights = vec![1.0; tokens.len()];
-        let example = Example { tokens: tokens.to_vec(), weights };
-        self.check(&example)?;
+        self.check(0, tokens)?;
         let pass = self.pass(adapter, None);
         let (mut tape, mut scratch) = (Tape::default(), Scratch::default());
         let mut x = Buffer::zeros(tokens.len() * self.config().hidden);
@@ -238,15 +256,14 @@ impl Model {
         Ok(logits)
     }
 
-    /// Refuses what no kernel could work off.
-    pub(crate) fn check(&self, example: &Example) -> Result<(), Error> {
-        let tokens = example.tokens.len();
-        if tokens > self.config().max_positions {
-            let limit = self.config().max_positions;
-            return Err(Error::TooLong { tokens, limit });
+    /// Whether `tokens` can follow the first `before`: refuses what no kernel could work off.
+    pub(crate) fn check(&self, before: usize, tokens: &[u32]) -> Result<(), Error> {
+        let (total, limit) = (before + tokens.len(), self.config().max_positions);
+        if total > limit {
+            return Err(Error::TooLong { tokens: total, limit });
         }
         let vocabulary = self.config().vocab;
-        match example.tokens.iter().find(|token| **token as usize >= vocabulary) {
+        match tokens.iter().find(|token| **token as usize >= vocabulary) {
             Some(token) => Err(Error::Token { token: *token, vocabulary }),
             None => Ok(()),
         }

@@ -1,7 +1,7 @@
-//! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, token `t` seeing tokens `0..=t`.
+//! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, query `t` seeing keys `0..=P + t`.
 //!
-//! Shapes: q, out, dout `[T, H D]`, k, v `[T, G D]`, gradients `[H, T, D]`; query head `h` reads key head
-//! `h / (H / G)`. Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked
+//! Shapes: q, out, dout `[T, H D]`, k, v `[P + T, G D]`, gradients `[H, T, D]` and `[H, P + T, D]`, where P are the tokens
+//! before those that ask; query head `h` reads key head `h / (H / G)`. Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked
 //! off in blocks of queries, so that no `[T, T]` is ever held; the backward computes the probabilities again.
 
 mod slopes;
@@ -31,13 +31,15 @@ pub(crate) struct Attention {
     pub(crate) head_dim: usize,
     /// `T`.
     pub(crate) tokens: usize,
+    /// `P`: an even number.
+    pub(crate) before: usize,
     /// What runs it.
     pub(crate) isa: Isa,
     /// The type of the products; what is between them is f32.
     pub(crate) compute: Compute,
 }
 
-/// Gradients, one head of queries after another: dq, dk, dv, each `[H, T, D]`.
+/// Gradients, one head of queries after another: dq, `[H, T, D]`, dk and dv, `[H, P + T, D]`.
 ///
 /// `dk` and `dv` still hold one part for each query head; [`super::rope::Rope::to_rows`] sums those of a group.
 pub(crate) type Gradients<'a> = [&'a mut [f32]; 3];
@@ -73,8 +75,8 @@ impl Attention {
         (mut out, sums): (Rectangle<'_, f32>, &mut [Sum]),
     ) {
         let Self { isa, compute, .. } = self;
-        let (queries, stride) = (self.queries(block), stride(self.tokens));
-        let last = queries.end;
+        let (seeing, stride) = (self.seeing(block), stride(self.keys()));
+        let last = seeing.end;
         let narrow = compute == Compute::Bf16;
         parallel::with_rows(|words| {
             words.resize(if narrow { BLOCK * stride / 2 } else { 0 });
@@ -82,7 +84,7 @@ impl Attention {
                 self.scores(q, keys, block, Output::to(scores, stride));
                 let (scale, sums) = (self.scale(), &mut *sums);
                 let pairs = narrow.then_some(&mut words[..]);
-                isa.run(Weights { scores, stride, queries, scale, words: pairs, sums });
+                isa.run(Weights { scores, stride, queries: seeing, scale, words: pairs, sums });
                 let left = if narrow {
                     Left::rows_of_pairs(words, stride / 2)
                 } else {
@@ -114,13 +116,14 @@ impl Attention {
         self.pack((q, self.heads, false), queries);
         self.pack((dout, self.heads, false), douts);
         self.pack((k, self.kv_heads, false), keys);
-        let (size, blocks) = (self.tokens * self.head_dim, self.tokens.div_ceil(BLOCK));
+        let (size, blocks) = (self.keys() * self.head_dim, self.tokens.div_ceil(BLOCK));
         let half = halfway(blocks);
         let cut = (!self.heads.is_multiple_of(2) && half < blocks).then_some(self.heads / 2);
         spare.resize(2 * size);
         let mut of_keys = spare.split_at_mut(size);
         let mut pieces = Vec::with_capacity(self.heads + 1);
-        let heads = dq.chunks_exact_mut(size).zip(dk.chunks_exact_mut(size));
+        let of_queries = dq.chunks_exact_mut(self.tokens * self.head_dim);
+        let heads = of_queries.zip(dk.chunks_exact_mut(size));
         for (head, ((dq, dk), dv)) in heads.zip(dv.chunks_exact_mut(size)).enumerate() {
             if cut != Some(head) {
                 pieces.push((head, 0..blocks, [dq, dk, dv]));
@@ -154,9 +157,20 @@ impl Attention {
         }
     }
 
+    /// `P + T`.
+    fn keys(self) -> usize {
+        self.before + self.tokens
+    }
+
     /// The queries of a block.
     fn queries(self, block: usize) -> Range<usize> {
         block * BLOCK..self.tokens.min((block + 1) * BLOCK)
+    }
+
+    /// The positions of a block's queries among the keys.
+    fn seeing(self, block: usize) -> Range<usize> {
+        let Range { start, end } = self.queries(block);
+        self.before + start..self.before + end
     }
 
     /// The columns of one head, `[T, D]`.
@@ -180,7 +194,8 @@ impl Attention {
     /// `x keys^T` of a block of rows of `x`, of the keys that one of them sees.
     fn scores(self, x: Window<'_>, keys: &Packed, block: usize, out: Output<'_>) {
         let queries = self.queries(block);
-        let columns = queries.end.next_multiple_of(self.isa.lanes()).min(self.tokens);
+        let seen = self.seeing(block).end;
+        let columns = seen.next_multiple_of(self.isa.lanes()).min(self.keys());
         let left = x.rows(queries.clone()).left();
         let term = Term { left, right: Right::packed(keys).first_columns(columns) };
         gemm_serial(self.isa, queries.len(), &[term], out);
@@ -217,8 +232,8 @@ impl Head<'_> {
     /// Of some blocks of queries, with `P` the probabilities and `dP = dout v^T`: `dS = P (dP - rowsum(P dP)) / sqrt(D)`,
     /// `dq = dS k`, `dk = dS^T q`, `dv = P^T dout`.
     fn backward(&self, blocks: Range<usize>, [dq, dk, dv]: Gradients<'_>) {
-        let Attention { tokens, head_dim, compute, .. } = self.layer;
-        let stride = stride(tokens);
+        let Attention { head_dim, compute, .. } = self.layer;
+        let stride = stride(self.layer.keys());
         let words = if compute == Compute::Bf16 { BLOCK * stride } else { 0 };
         dk.fill(0.0);
         dv.fill(0.0);
@@ -243,17 +258,18 @@ impl Head<'_> {
         ((p, ds), words): ((&mut [f32], &mut [f32]), &mut [u32]),
         [dq, dk, dv]: Gradients<'_>,
     ) {
-        let Attention { tokens, head_dim, isa, compute, .. } = self.layer;
-        let (stride, queries) = (stride(tokens), self.layer.queries(block));
-        let (rows, last) = (queries.len(), queries.end);
+        let Attention { head_dim, isa, compute, .. } = self.layer;
+        let (stride, queries) = (stride(self.layer.keys()), self.layer.queries(block));
+        let seeing = self.layer.seeing(block);
+        let (rows, last) = (queries.len(), seeing.end);
         self.layer.scores(self.q, self.turned[0], block, Output::to(p, stride));
         self.layer.scores(self.dout, self.turned[1], block, Output::to(ds, stride));
         let narrow = compute == Compute::Bf16;
         let (pairs, scale) = (narrow.then_some(Pairs::of(words)), self.layer.scale());
         let heads = self.layer.heads;
         let means = (&self.means[queries.start * heads..], heads);
-        let (seen, sums) = (queries.clone(), &self.sums[queries.clone()]);
-        isa.run(Slopes { p, ds, stride, queries: seen, scale, sums, means, pairs });
+        let sums = &self.sums[queries.clone()];
+        isa.run(Slopes { p, ds, stride, queries: seeing, scale, sums, means, pairs });
         let [by_values, by_keys, by_queries] = if narrow {
             let Pairs { p, ds, ds_rows } = Pairs::of(words);
             let turned = [p, ds].map(|words| Left::transposed_pairs(words, stride));

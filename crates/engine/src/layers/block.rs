@@ -4,6 +4,7 @@
 //! again: both residuals, q, k, v after their rotation, the attention's output, gate and up.
 
 mod backward;
+mod before;
 mod rows;
 
 use std::ops::Range;
@@ -15,10 +16,11 @@ use crate::layers::linear::Linear;
 use crate::layers::projection::{self, Branch, Forward, Input};
 use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::Rope;
-use crate::layers::split::Split;
+use crate::layers::split::{Places, Split};
 use crate::layers::swiglu;
 use crate::lora::{Adapter, Projection};
 use crate::parallel::with_rows;
+use before::{Before, Seen};
 use rows::{gather, of, part_mut, select};
 
 /// What reads the normed residual before the attention.
@@ -57,6 +59,10 @@ pub(crate) struct Pass<'a> {
     pub(crate) dropout: Option<u64>,
     /// How many tokens each sequence has, where several lie one after another; else empty.
     pub(crate) lengths: &'a [usize],
+    /// What the blocks kept of the tokens that each sequence goes on after.
+    pub(crate) prefix: Option<&'a [Tape]>,
+    /// Where other sequences went on after this one, what those left of each block's gradients by its keys and values.
+    pub(crate) later: Option<&'a [[Buffer; 2]]>,
 }
 
 impl<'a> Pass<'a> {
@@ -76,10 +82,19 @@ impl<'a> Pass<'a> {
         sequences.collect()
     }
 
+    /// How many tokens each sequence goes on after.
+    pub(crate) fn before(&self) -> usize {
+        self.prefix.and_then(<[Tape]>::first).map_or(0, Tape::tokens)
+    }
+
+    fn places<'s>(&self, sequences: &'s [Range<usize>]) -> Places<'s> {
+        Places { sequences, first: self.before() }
+    }
+
     fn attention(&self, tokens: usize) -> Attention {
         let ModelConfig { heads, kv_heads, head_dim, .. } = *self.config;
-        let (isa, compute) = (self.isa, self.compute);
-        Attention { heads, kv_heads, head_dim, tokens, isa, compute }
+        let (isa, compute, before) = (self.isa, self.compute, self.before());
+        Attention { heads, kv_heads, head_dim, tokens, before, isa, compute }
     }
 }
 
@@ -107,6 +122,16 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
+    /// `T`.
+    fn tokens(&self) -> usize {
+        self.qkv[1].row_count()
+    }
+
+    /// Exchanges the keys and values with those of another.
+    pub(crate) fn exchange_keys(&mut self, other: &mut Self) {
+        self.qkv[1..].swap_with_slice(&mut other.qkv[1..]);
+    }
+
     /// Bytes that one takes for a sequence of `tokens`.
     pub(crate) fn size_bytes(pass: &Pass<'_>, tokens: usize) -> usize {
         let config = pass.config;
@@ -128,7 +153,7 @@ impl Tape {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// The residual before the attention of the rows that go on, where they are only some.
-    before: Buffer,
+    residual: Buffer,
     normed: Activations,
     /// What was attended, or the gradient by it: `[T, H D]`.
     attended: Activations,
@@ -146,7 +171,16 @@ pub(crate) struct Scratch {
     /// What the attention's output is times its gradient, of each token and head.
     means: Buffer,
     packs: Packs,
+    seen: Seen,
+    before: Before,
     backward: projection::Scratch,
+}
+
+impl Scratch {
+    /// Exchanges the sums to which a backward adds the gradients by the keys and values before its sequences, `[G, P, D]`.
+    pub(crate) fn exchange(&mut self, before: &mut [Buffer; 2]) {
+        std::mem::swap(&mut self.before.sums, before);
+    }
 }
 
 impl Block {
@@ -200,7 +234,8 @@ impl Block {
         self.end(pass, (None, x), tape, scratch);
     }
 
-    /// As [`Block::forward`] where only some rows go on, which are then all of `x`: in the last block, those with loss.
+    /// As [`Block::forward`] where only some rows go on, or none, which are then all of `x`: in the last block, those
+    /// with loss.
     pub(crate) fn forward_rows(
         &self,
         pass: &Pass<'_>,
@@ -209,12 +244,15 @@ impl Block {
         scratch: &mut Scratch,
     ) {
         self.begin(pass, x, tape, scratch);
+        if rows.is_empty() {
+            return x.resize(0);
+        }
         let ModelConfig { hidden, .. } = *pass.config;
         gather(&mut tape.attended, rows, pass.config.query_size(), &mut scratch.rows);
-        let mut before = std::mem::take(&mut scratch.before);
+        let mut before = std::mem::take(&mut scratch.residual);
         select(&tape.x, rows, hidden, &mut before);
         self.end(pass, (Some(&before), x), tape, scratch);
-        scratch.before = before;
+        scratch.residual = before;
     }
 
     /// All that looks at other rows; `x` goes into the tape.
@@ -255,6 +293,7 @@ impl Block {
     /// Projects the normed residual to heads and attends.
     fn attend(&self, pass: &Pass<'_>, tokens: usize, tape: &mut Tape, scratch: &mut Scratch) {
         let (runs, sequences) = ((pass.isa, pass.compute), pass.sequences(tokens));
+        let places = pass.places(&sequences);
         let kept = tape.qkv.iter_mut().zip(&mut tape.z).zip(&mut tape.unnormed);
         for (projection, ((heads, z), unnormed)) in ATTENTION.into_iter().zip(kept) {
             let width = self.projections[projection.index()].outputs();
@@ -265,14 +304,14 @@ impl Block {
             let split = &self.splits[projection.index()];
             let begun = split.begin(rows, unnormed);
             heads.make(runs, [tokens, width], Forms::LEFT, |rows, to| {
-                split.rows((pass.isa, pass.rope), (begun, &sequences), (rows, to));
+                split.rows((pass.isa, pass.rope), (begun, places), (rows, to));
             });
         }
         tape.attended.resize(tokens * pass.config.query_size());
         tape.sums.resize(tokens * pass.config.heads, Sum::default());
         for sequence in sequences {
             let attention = pass.attention(sequence.len());
-            let qkv = tape.qkv.each_ref().map(|heads| heads.window(sequence.clone()));
+            let qkv = scratch.seen.of(pass, self.layer, (&tape.qkv, &sequence));
             let out = part_mut(&mut tape.attended, &sequence, tokens);
             let sums = part_mut(&mut tape.sums, &sequence, tokens);
             attention.forward(qkv, &mut scratch.packs, (out, sums));

@@ -79,18 +79,18 @@ impl Rope {
         let stride = rows.len() / tokens;
         parallel::chunks_mut(rows, ROWS * stride, |index, rows| {
             for (t, row) in rows.chunks_exact_mut(stride).enumerate() {
-                self.to_row(heads, turn, (index * ROWS + t, tokens), row);
+                self.to_row(heads, turn, (index * ROWS + t, tokens), (0, row));
             }
         });
     }
 
-    /// As [`Self::to_rows`], of token `t` of `tokens`.
+    /// As [`Self::to_rows`], of token `t` of `tokens`, the first of which is at position `first`.
     pub(crate) fn to_row(
         &self,
         heads: &[f32],
         turn: Turn,
         (t, tokens): (usize, usize),
-        row: &mut [f32],
+        (first, row): (usize, &mut [f32]),
     ) {
         let size = self.head_dim;
         let group = heads.len() / (row.len() * tokens);
@@ -102,7 +102,7 @@ impl Rope {
                 out.iter_mut().zip(of(member)).for_each(|(out, d)| *out += d);
             }
             if turn == Turn::ByPosition {
-                self.isa.run(Rotate { pairs: out, angles: self.angles(t), back: true });
+                self.isa.run(Rotate { pairs: out, angles: self.angles(first + t), back: true });
             }
         }
     }

@@ -25,6 +25,27 @@ pub(crate) struct Split {
     pub(crate) turn: Turn,
 }
 
+/// Sequences one after another, each of which goes on after as many tokens that are elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places<'a> {
+    /// Each one's rows.
+    pub(crate) sequences: &'a [Range<usize>],
+    /// The position of each one's first row.
+    pub(crate) first: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The sequence that a row belongs to.
+    fn of(self, row: usize) -> &'a Range<usize> {
+        &self.sequences[self.sequences.partition_point(|other| other.end <= row)]
+    }
+
+    /// All rows.
+    fn count(self) -> usize {
+        self.sequences.last().map_or(0, |last| last.end)
+    }
+}
+
 impl Split {
     /// `heads` of `rows`, which are used up; `before` is what the backward needs.
     pub(crate) fn forward(
@@ -53,12 +74,11 @@ impl Split {
         before
     }
 
-    /// Writes to `heads` what [`Split::begin`] yields of the given rows, normalised and turned, each sequence from
-    /// position 0 on. On the calling thread.
+    /// Writes to `heads` what [`Split::begin`] yields of the given rows, normalised and turned. On the calling thread.
     pub(crate) fn rows(
         &self,
         (isa, rope): (Isa, &Rope),
-        (begun, sequences): (&[f32], &[Range<usize>]),
+        (begun, places): (&[f32], Places<'_>),
         (rows, heads): (Range<usize>, &mut [f32]),
     ) {
         let width = heads.len() / rows.len();
@@ -71,7 +91,7 @@ impl Split {
             return;
         }
         for (t, row) in rows.zip(heads.chunks_exact_mut(width)) {
-            rope.turn_row(t - sequence_of(sequences, t).start, row);
+            rope.turn_row(places.first + t - places.of(t).start, row);
         }
     }
 
@@ -84,22 +104,23 @@ impl Split {
         });
     }
 
-    /// Writes to `drows` what `dheads` means for the given rows of the projection, each sequence from position 0 on.
+    /// Writes to `drows` what `dheads` means for the given rows of the projection.
     ///
     /// Where `dheads` has several heads for one of the rows, their sum counts. On the calling thread.
     pub(crate) fn backward(
         &self,
         (isa, rope): (Isa, &Rope),
-        (dheads, sequences): (&[f32], &[Range<usize>]),
+        (dheads, places): (&[f32], Places<'_>),
         before: &[f32],
         (rows, drows): (Range<usize>, &mut [f32]),
     ) {
-        let (in_heads, in_row) = (width(dheads, sequences), drows.len() / rows.len());
+        let (in_heads, in_row) = (dheads.len() / places.count(), drows.len() / rows.len());
         let to_rows = |to: &mut [f32]| {
             for (t, row) in rows.clone().zip(to.chunks_exact_mut(in_row)) {
-                let sequence = sequence_of(sequences, t);
+                let sequence = places.of(t);
                 let dheads = &dheads[sequence.start * in_heads..sequence.end * in_heads];
-                rope.to_row(dheads, self.turn, (t - sequence.start, sequence.len()), row);
+                let place = (t - sequence.start, sequence.len());
+                rope.to_row(dheads, self.turn, place, (places.first, row));
             }
         };
         let Some(norm) = &self.norm else { return to_rows(drows) };
@@ -108,16 +129,6 @@ impl Split {
         drows.fill(0.0);
         norm.backward(isa, &before[rows.start * in_row..rows.end * in_row], &dnormed, drows);
     }
-}
-
-/// The sequence that a row belongs to.
-fn sequence_of(sequences: &[Range<usize>], row: usize) -> &Range<usize> {
-    &sequences[sequences.partition_point(|other| other.end <= row)]
-}
-
-/// Numbers that each token of the sequences has.
-fn width(numbers: &[f32], sequences: &[Range<usize>]) -> usize {
-    numbers.len() / sequences.last().map_or(1, |last| last.end)
 }
 
 #[cfg(test)]
@@ -179,14 +190,15 @@ mod tests {
         assert_near(&heads, &reference(&wide(&x), bias, weight));
         // The same by rows, of two sequences.
         let sequences = [0..4, 4..TOKENS];
+        let places = Places { sequences: &sequences, first: 0 };
         rows.resize(x.len());
         rows.copy_from_slice(&x);
         let begun = split.begin(&mut rows, &mut before);
         let mut by_rows = vec![f32::NAN; x.len()];
         for (part, heads) in [0..7, 7..TOKENS].into_iter().zip(halves(&mut by_rows, 7)) {
-            split.rows((isa, &rope), (begun, &sequences), (part, heads));
+            split.rows((isa, &rope), (begun, places), (part, heads));
         }
-        for sequence in sequences {
+        for sequence in sequences.clone() {
             let place = sequence.start * HEADS * SIZE..sequence.end * HEADS * SIZE;
             let mut rows = Buffer::default();
             rows.resize(place.len());
@@ -200,9 +212,9 @@ mod tests {
             }
         }
         let dheads = numbers(x.len(), 2);
-        let sequences = std::slice::from_ref(&(0..TOKENS));
+        let places = Places { sequences: std::slice::from_ref(&(0..TOKENS)), first: 0 };
         for (rows, drows) in [0..7, 7..TOKENS].into_iter().zip(halves(&mut drows, 7)) {
-            split.backward((isa, &rope), (&dheads, sequences), &unnormed, (rows, drows));
+            split.backward((isa, &rope), (&dheads, places), &unnormed, (rows, drows));
         }
         let slope =
             numeric_gradient(&wide(&x), |x| sum_of_products(&reference(x, bias, weight), &dheads));

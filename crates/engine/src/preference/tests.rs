@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::kernels::Isa;
+use crate::layers::testing::{assert_within, wide};
 use crate::lora::{Tensors, read_tensors, sites, transpose};
 use crate::model::LoadOptions;
 use crate::schedule::Schedule;
+use crate::sequence::Prefix;
 use crate::testing::golden;
 use crate::trainer::{Material, TrainOptions, Trainer};
 
@@ -147,6 +149,52 @@ fn a_preference_training_resumes_to_the_same_bits_and_an_adapter_can_be_the_refe
         assert_eq!(report.loss.to_bits(), other.loss.to_bits());
     }
     assert!(resume(0.2).is_err());
+}
+
+#[test]
+fn a_long_prompt_is_worked_off_once_for_both_answers_and_changes_nothing() {
+    let model = tiny(Isa::best());
+    let (adapter, beta) = (adapter(&model), PreferenceOptions::default().beta);
+    let asked = [ChatMessage::new("user", "Is it a cold? ".repeat(20))];
+    let [good, bad] = ["Yes.", "Go away."].map(|text| [ChatMessage::new("assistant", text)]);
+    let pair = model.preference(&asked, &good, &bad).unwrap();
+    assert!(pair.shared() > 100 && pair.after(0)[0] == pair.preferred);
+    // Both whole, the reference being the base model.
+    let (mut expected, mut found) = (Gradients::zeros(&adapter), Gradients::zeros(&adapter));
+    let [one, other] = &mut <[Workspace; 2]>::default();
+    let mut step = Step {
+        adapter: &adapter,
+        gradients: &mut expected,
+        scale: 1.0,
+        dropout: 0,
+        lengths: &[],
+        prefix: &mut Prefix::default(),
+    };
+    let [preferred, rejected] = [&pair.preferred, &pair.rejected];
+    let reference = [preferred, rejected]
+        .map(|example| -model.loss((None, &Prefix::default()), example, one).unwrap().loss);
+    let first = model.begin(&step, preferred, one).unwrap();
+    let second = model.begin(&step, rejected, other).unwrap();
+    let (h, whole) = PairSums::of(beta, [-first.sums.loss, -second.sums.loss], reference);
+    #[expect(clippy::cast_possible_truncation, reason = "the gradients are f32")]
+    let slope = (f64::from(beta) / (1.0 + h.exp())) as f32;
+    model.finish(&mut step, &first, slope, one);
+    model.finish(&mut step, &second, -slope, other);
+    // As it is learnt.
+    let mut set = Preferences::new(vec![pair], PreferenceOptions::default());
+    let batch = Batch {
+        model: &model,
+        adapter: &adapter,
+        gradients: &mut found,
+        indices: &[0],
+        seed: [0, 0],
+    };
+    let sums = set.accumulate(batch, &mut Default::default()).unwrap();
+    assert!((sums.loss - whole.loss).abs() < 1e-6, "{} is not {}", sums.loss, whole.loss);
+    let [found, expected] = [found, expected].map(|gradients| -> Vec<f32> {
+        gradients.pairs().flat_map(|pair| pair.a.iter().chain(&pair.b)).copied().collect()
+    });
+    assert_within(&found, &wide(&expected), 1e-5);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The whole engine against PyTorch and PEFT; numbers and scripts in `tests/golden/`.
 
 mod families;
+mod prefix;
 
 use std::path::PathBuf;
 
@@ -69,7 +70,8 @@ fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
 fn computed(model: &Model, adapter: &Adapter, example: &Example) -> (f64, Tensors) {
     let mut gradients = Gradients::zeros(adapter);
     let scale = 1.0 / example.loss_tokens() as f32;
-    let mut step = Step { adapter, gradients: &mut gradients, scale, dropout: 0, lengths: &[] };
+    let (gradients_, prefix) = (&mut gradients, &mut Prefix::default());
+    let mut step = Step { adapter, gradients: gradients_, scale, dropout: 0, lengths: &[], prefix };
     let sums = model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap();
     let mut named = Tensors::new();
     for ((layer, projection), pair) in sites(model.config()).zip(gradients.pairs()) {

@@ -6,7 +6,7 @@ use crate::layers::dropout::key;
 use crate::layers::head::Sums;
 use crate::model::Model;
 use crate::preference::{Preference, PreferenceOptions, Preferences, Rewards};
-use crate::sequence::{Step, Workspace, joined};
+use crate::sequence::{Step, Workspace, joined, shared};
 
 pub(super) use crate::preference::Batch;
 
@@ -181,17 +181,25 @@ fn imitate(
     let scale = (1.0 / weight) as f32;
     let mut sums = Sums::default();
     let (mut rest, dropped) = (indices, adapter.config().dropout > 0.0);
+    let all = indices.iter().map(|index| &examples[*index]);
+    let shared = if dropped { 0 } else { shared(all) };
+    let mut prefix = std::mem::take(&mut workspace.prefix);
+    let first = indices.first().map_or(&[][..], |index| &examples[*index].tokens[..shared]);
+    model.begin_prefix(Some(adapter), first, &mut prefix, workspace)?;
     while let [first, ..] = rest {
         // A mask follows the places in the sequence, so that with masks each example is alone.
-        let count = if dropped { 1 } else { together(model, examples, rest) };
+        let count = if dropped { 1 } else { together(model, (examples, shared), rest) };
         let (now, later) = rest.split_at(count);
-        let (example, lengths) = joined(now.iter().map(|index| &examples[*index]));
+        let (example, lengths) = joined(now.iter().map(|index| &examples[*index]), shared);
         let dropout = key(&[seed[0], seed[1], *first as u64]);
         let gradients = &mut *gradients;
-        let mut step = Step { adapter, gradients, scale, dropout, lengths: &lengths };
+        let (lengths, prefix) = (&lengths[..], &mut prefix);
+        let mut step = Step { adapter, gradients, scale, dropout, lengths, prefix };
         sums = sums.plus(model.loss_and_gradients(&mut step, &example, workspace)?);
         rest = later;
     }
+    model.finish_prefix((adapter, gradients), &mut prefix, workspace);
+    workspace.prefix = prefix;
     Ok(Learnt {
         loss: sums.loss / sums.weight,
         accuracy: sums.correct as f64 / sums.rows as f64,
@@ -199,12 +207,13 @@ fn imitate(
     })
 }
 
-/// How many of the examples to come are worked off side by side: as many as have [`TOGETHER`] tokens, and at least one.
-fn together(model: &Model, examples: &[Example], indices: &[usize]) -> usize {
-    let limit = TOGETHER.min(model.config().max_positions);
+/// How many of the examples to come are worked off side by side: as many as have [`TOGETHER`] tokens beside the `shared` ones,
+/// and at least one.
+fn together(model: &Model, (examples, shared): (&[Example], usize), indices: &[usize]) -> usize {
+    let limit = TOGETHER.min(model.config().max_positions - shared);
     let mut tokens = 0;
     let fitting = indices.iter().take_while(|index| {
-        tokens += examples[**index].tokens.len();
+        tokens += examples[**index].tokens.len() - shared;
         tokens <= limit
     });
     fitting.count().max(1)
@@ -220,6 +229,28 @@ fn prepare(
         tracing::warn!(index, tokens = example.tokens.len(), max_tokens, "an example is cut");
         example.truncate(max_tokens);
     }
-    model.check(example)?;
+    model.check(0, &example.tokens)?;
     if example.loss_tokens() == 0 { Err(Error::NoLoss { index }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LoadOptions;
+    use crate::testing::golden;
+
+    #[test]
+    fn side_by_side_is_what_fits_a_pass_and_the_positions_of_the_model() {
+        let model = Model::load(&golden("tiny-llama"), &LoadOptions::default()).unwrap();
+        let fitting = |tokens: usize, shared: usize| {
+            let example = Example { tokens: vec![1; tokens], weights: vec![1.0; tokens] };
+            together(&model, (&vec![example; 40], shared), &(0..40).collect::<Vec<_>>())
+        };
+        let positions = model.config().max_positions;
+        assert_eq!(fitting(100, 0), TOGETHER / 100);
+        assert_eq!(fitting(200, 100), TOGETHER / 100, "the shared ones count once, elsewhere");
+        assert_eq!(fitting(TOGETHER + 1, 0), 1);
+        assert_eq!(fitting(positions - 100, positions - 250), 1);
+        assert_eq!(fitting(positions - 100, positions - 200), 2);
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::Activations;
+use super::{Activations, Forms};
 use crate::kernels::Compute;
+use crate::kernels::buffer::Number;
 use crate::kernels::gemm::Left;
 use crate::kernels::packed::Words;
 
@@ -27,6 +28,35 @@ impl Activations {
         };
         Window { data, stride, shape: [self.rows, self.width] }.rows(rows)
     }
+}
+
+impl Activations {
+    /// Takes the rows of one window and below them those of another, which are as wide, as a left operand.
+    pub(crate) fn stack(&mut self, compute: Compute, windows: [Window<'_>; 2]) {
+        let [upper, lower] = windows.map(|window| window.shape);
+        assert!(upper[1] == lower[1], "windows of two widths");
+        let [in_row, _] = self.reshape(compute, [upper[0] + lower[0], upper[1]], Forms::LEFT);
+        let (mut numbers, mut pairs) = (&mut self.numbers[..], &mut self.along_rows[..]);
+        for Window { data, stride, shape } in windows {
+            match data {
+                Words::F32(from) => numbers = copied(from, [shape[0], shape[1], stride], numbers),
+                Words::Bf16(from) => pairs = copied(from, [shape[0], in_row, stride], pairs),
+            }
+        }
+    }
+}
+
+/// Copies so many rows of a width, which are a stride apart; yields what is behind them.
+fn copied<'a, T: Number>(
+    from: &[T],
+    [rows, width, stride]: [usize; 3],
+    to: &'a mut [T],
+) -> &'a mut [T] {
+    let (to, rest) = to.split_at_mut(rows * width);
+    for (from, to) in from.chunks(stride).zip(to.chunks_exact_mut(width)) {
+        to.copy_from_slice(&from[..width]);
+    }
+    rest
 }
 
 impl<'a> Window<'a> {
@@ -129,6 +159,25 @@ mod tests {
                     assert_eq!(found.to_bits(), sum.to_bits(), "{} {compute}", isa.name());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn stacked_windows_are_the_matrix_that_they_are_cut_from() {
+        let first = numbers(SHAPE[0] * SHAPE[1], 1);
+        let isa = Isa::best();
+        for compute in [Compute::F32, Compute::Bf16] {
+            let mut made = Activations::default();
+            made.copy((isa, compute), (&first, SHAPE[1]), Forms::LEFT);
+            let part = made.window(ROWS).columns(COLUMNS);
+            let mut stacked = Activations::default();
+            // Twice, so that something of another shape was there before.
+            stacked.stack(compute, [made.window(0..2), made.window(5..6)]);
+            stacked.stack(compute, [part.rows(0..4), part.rows(4..ROWS.len())]);
+            let found = stacked.window(0..ROWS.len());
+            assert_eq!(found.shape(), part.shape());
+            let of = |window| product(isa, window, window, true);
+            assert_eq!(of(found), of(part), "{compute}");
         }
     }
 

@@ -59,7 +59,7 @@ fn forward(layer: Attention, qkv: &[Activations; 3], packs: &mut Packs) -> (Vec<
     let Attention { heads, tokens, head_dim, .. } = layer;
     let mut out = vec![f32::NAN; tokens * heads * head_dim];
     let mut sums = vec![Sum::default(); heads * tokens];
-    layer.forward(qkv.each_ref().map(|x| x.window(0..tokens)), packs, (&mut out, &mut sums));
+    layer.forward(qkv.each_ref().map(|x| x.window(0..x.row_count())), packs, (&mut out, &mut sums));
     (by_heads(layer, &out), sums)
 }
 
@@ -71,10 +71,11 @@ fn backward(
     packs: &mut Packs,
 ) -> [Vec<f32>; 3] {
     let tokens = layer.tokens;
-    let [mut dq, mut dk, mut dv] = [(); 3].map(|()| vec![f32::NAN; out.len()]);
+    let of_keys = layer.heads * layer.keys() * layer.head_dim;
+    let [mut dq, mut dk, mut dv] = [out.len(), of_keys, of_keys].map(|size| vec![f32::NAN; size]);
     let (means, dout) = (means(layer, out, dout), given(layer, dout));
     let known = (dout.window(0..tokens), &means[..], sums);
-    let qkv = qkv.each_ref().map(|x| x.window(0..tokens));
+    let qkv = qkv.each_ref().map(|x| x.window(0..x.row_count()));
     layer.backward(qkv, known, packs, [&mut dq, &mut dk, &mut dv]);
     [dq, dk, dv]
 }
@@ -97,7 +98,7 @@ fn check(tokens: usize, head_dim: usize, isa: Isa) {
 /// Fails unless output and gradients are within a relative L2 distance of `limit` of the formula's.
 fn check_in(compute: Compute, [tokens, head_dim]: [usize; 2], isa: Isa, limit: f64) {
     let assert_near = |found: &[f32], expected: &[f64]| assert_within(found, expected, limit);
-    let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, isa, compute };
+    let layer = Attention { heads: 4, kv_heads: 2, head_dim, tokens, before: 0, isa, compute };
     let size = tokens * head_dim;
     let (q, k, v) = (numbers(4 * size, 1), numbers(2 * size, 2), numbers(2 * size, 3));
     let dout = numbers(4 * size, 4);
@@ -145,7 +146,8 @@ fn a_head_worked_off_in_two_pieces_has_the_gradients_of_one() {
         Isa::available().into_iter().flat_map(|isa| [(isa, Compute::F32), (isa, Compute::Bf16)])
     {
         let gradients = |heads: usize| {
-            let layer = Attention { heads, kv_heads: heads, head_dim, tokens, isa, compute };
+            let layer =
+                Attention { heads, kv_heads: heads, head_dim, tokens, before: 0, isa, compute };
             let [q, k, v, dout] = [&q, &k, &v, &dout].map(|part| repeated(part, heads));
             let (qkv, mut packs) = ([&q, &k, &v].map(|x| given(layer, x)), Packs::default());
             let (out, sums) = forward(layer, &qkv, &mut packs);
@@ -156,6 +158,44 @@ fn a_head_worked_off_in_two_pieces_has_the_gradients_of_one() {
         assert_eq!(cut[0], whole[0], "{} {compute}", isa.name());
         for (cut, whole) in cut[1..].iter().zip(&whole[1..]) {
             assert_within(cut, &wide(whole), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn after_other_tokens_outputs_and_gradients_are_those_of_the_whole_sequence() {
+    let (before, tokens, head_dim) = (BLOCK + 6, 2 * BLOCK + 5, 6);
+    for (isa, compute) in
+        Isa::available().into_iter().flat_map(|isa| [(isa, Compute::F32), (isa, Compute::Bf16)])
+    {
+        // Of an odd number of heads the middle one is cut.
+        for [heads, kv_heads] in [[4, 2], [3, 3]] {
+            let keys = before + tokens;
+            let whole =
+                Attention { heads, kv_heads, head_dim, tokens: keys, before: 0, isa, compute };
+            let later = Attention { tokens, before, ..whole };
+            let (size, first) = (keys * head_dim, before * head_dim);
+            // The last rows of each head.
+            let rest = |numbers: &[f32]| -> Vec<f32> {
+                numbers.chunks(size).flat_map(|head| &head[first..]).copied().collect()
+            };
+            let [q, k, v] = [(heads, 1), (kv_heads, 2), (kv_heads, 3)]
+                .map(|(heads, seed)| numbers(heads * size, seed));
+            let mut dout = numbers(heads * size, 4);
+            dout.chunks_mut(size).for_each(|head| head[..first].fill(0.0));
+            let run = |layer, q: &[f32], dout: &[f32]| {
+                let qkv = [given(layer, q), given(whole, &k), given(whole, &v)];
+                let mut packs = Packs::default();
+                let (out, sums) = forward(layer, &qkv, &mut packs);
+                let [dq, dk, dv] = backward(layer, &qkv, (&out, dout, &sums), &mut packs);
+                [out, dq, dk, dv]
+            };
+            let [out, dq, dk, dv] = run(whole, &q, &dout);
+            let found = run(later, &rest(&q), &rest(&dout));
+            let limit = if compute == Compute::F32 { 1e-6 } else { 1e-2 };
+            for (found, expected) in found.iter().zip([rest(&out), rest(&dq), dk, dv]) {
+                assert_within(found, &wide(&expected), limit);
+            }
         }
     }
 }

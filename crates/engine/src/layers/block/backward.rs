@@ -1,5 +1,6 @@
 //! A block's backward: of the MLP, of the attention's output, of the attention.
 
+use super::before::add_later;
 use super::rows::{of, part, part_mut, products, scatter};
 use super::{ATTENTION, Block, Pass, Scratch, Tape};
 use crate::config::ModelConfig;
@@ -35,10 +36,15 @@ impl Block {
     ) {
         let ModelConfig { hidden, .. } = *pass.config;
         let [q, k, v, o, gate, up, down] = gradients.layer(self.layer);
-        self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
-        self.output_backward(pass, (&dx[..], o), tape, scratch);
+        if rows.is_empty() {
+            scratch.means.resize(0);
+            scratch.dattended.resize(0);
+        } else {
+            self.mlp_backward(pass, (&mut dx[..], [gate, up, down]), tape, scratch);
+            self.output_backward(pass, (&dx[..], o), tape, scratch);
+        }
         let Scratch { dattended, rows: spare, .. } = scratch;
-        let tokens = tape.x.len() / hidden;
+        let tokens = tape.tokens();
         scatter(&mut scratch.means, rows, tokens * pass.config.heads, spare);
         scatter(dattended, rows, tokens * pass.config.query_size(), spare);
         scatter(dx, rows, tokens * hidden, spare);
@@ -113,7 +119,8 @@ impl Block {
     ) {
         let Scratch { normed, attended, dattended, heads, dnormed, douts, means, packs, .. } =
             scratch;
-        let backward = &mut scratch.backward;
+        let (backward, seen, before) =
+            (&mut scratch.backward, &mut scratch.seen, &mut scratch.before);
         let (runs, isa, hidden) = ((pass.isa, pass.compute), pass.isa, pass.config.hidden);
         let tokens = dx.len() / hidden;
         for buffer in &mut *heads {
@@ -123,18 +130,23 @@ impl Block {
         attended.copy(runs, (dattended, pass.config.query_size()), Forms::LEFT);
         let sequences = pass.sequences(tokens);
         for sequence in &sequences {
-            let qkv = tape.qkv.each_ref().map(|heads| heads.window(sequence.clone()));
             let (means, sums) = (part(means, sequence, tokens), part(&tape.sums, sequence, tokens));
             let known = (attended.window(sequence.clone()), means, sums);
             let slopes = [&mut *dq, &mut *dk, &mut *dv];
             let slopes = slopes.map(|heads| part_mut(heads, sequence, tokens));
-            pass.attention(sequence.len()).backward(qkv, known, packs, slopes);
+            let attention = pass.attention(sequence.len());
+            let qkv = seen.of(pass, self.layer, (&tape.qkv, sequence));
+            before
+                .collect(attention, slopes, |slopes| attention.backward(qkv, known, packs, slopes));
+        }
+        if let Some(later) = pass.later {
+            add_later([&mut *dk, &mut *dv], &later[self.layer], pass.config.kv_heads);
         }
         let given = douts.iter_mut().zip([dq, dk, dv]).zip(&tape.unnormed);
         for (projection, ((dout, dheads), unnormed)) in ATTENTION.into_iter().zip(given) {
             let split = &self.splits[projection.index()];
             let shape = [tokens, self.projections[projection.index()].outputs()];
-            let (with, dheads) = ((isa, pass.rope), (&dheads[..], &sequences[..]));
+            let (with, dheads) = ((isa, pass.rope), (&dheads[..], pass.places(&sequences)));
             dout.make(runs, shape, Forms::BOTH, |rows, to| {
                 split.backward(with, dheads, unnormed, (rows, to));
             });

@@ -43,7 +43,8 @@ fn examples_side_by_side_compute_what_each_computes_alone() {
         let mut examples = [part(3), part(0), part(7)];
         examples[0].weights.fill(1.0);
         let of = |example: &Example, lengths: &[usize], gradients: &mut Gradients| {
-            let mut step = Step { adapter: &adapter, gradients, scale: 0.1, dropout: 0, lengths };
+            let (adapter, prefix) = (&adapter, &mut Prefix::default());
+            let mut step = Step { adapter, gradients, scale: 0.1, dropout: 0, lengths, prefix };
             model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap()
         };
         let (mut apart, mut together) = (Gradients::zeros(&adapter), Gradients::zeros(&adapter));
@@ -51,7 +52,7 @@ fn examples_side_by_side_compute_what_each_computes_alone() {
         for example in &examples {
             sums = sums.plus(of(example, &[], &mut apart));
         }
-        let (all, lengths) = joined(examples.iter());
+        let (all, lengths) = joined(examples.iter(), 0);
         let found = of(&all, &lengths, &mut together);
         // Every row's loss has the same bits; only the order in which they are summed is another.
         assert!((found.loss / sums.loss - 1.0).abs() < 1e-14, "{name} {compute}");
