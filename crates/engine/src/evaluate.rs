@@ -76,7 +76,7 @@ pub(crate) fn run(
     let mut sums = Sums::default();
     let (shared, mut prefix) = (shared(examples.iter()), Prefix::default());
     if let Some(first) = examples.first() {
-        model.begin_prefix(adapter, &first.tokens[..shared], &mut prefix, workspace)?;
+        model.begin_prefix(adapter, &first.tokens[..shared], (&mut prefix, false), workspace)?;
     }
     for example in examples {
         let rest = example.after(shared);

@@ -3,8 +3,8 @@
 //! With `log p(y)` the sum of an answer's log-probabilities, `p` the model with the adapter in training and `r` the
 //! reference: `h = beta ((log p(y+) - log r(y+)) - (log p(y-) - log r(y-)))` and `loss = -log sigmoid(h)`, so that
 //! `d loss / d log p(y+-) = -+ beta sigmoid(-h)`. Source: Rafailov et al. 2023 (arXiv:2305.18290), equation 7, as TRL's
-//! `DPOTrainer` computes it with `loss_type="sigmoid"`. Both answers pass forward once, with all that their backwards
-//! need; the reference is the same model with the adapter off, or with another.
+//! `DPOTrainer` computes it with `loss_type="sigmoid"`. Both answers pass forward once, after the prompt that they share,
+//! with all that their backwards need; the reference is the same model with the adapter off, or with another.
 
 mod measure;
 
@@ -16,7 +16,7 @@ use crate::example::Example;
 use crate::layers::dropout::key;
 use crate::lora::{Adapter, Gradients};
 use crate::model::Model;
-use crate::sequence::{Step, Workspace, shared};
+use crate::sequence::{Prefix, Step, Workspace, shared};
 use crate::template::ChatMessage;
 pub use measure::{PreferenceEvaluation, PreferenceMeasure};
 
@@ -255,7 +255,7 @@ impl Preferences {
             // A mask follows the places in the sequence.
             let shared = if adapter.config().dropout > 0.0 { 0 } else { pair.shared() };
             let [preferred, rejected] = pair.after(shared);
-            model.begin_prefix(Some(adapter), pair.beginning(shared), &mut prefix, one)?;
+            model.begin_prefix(Some(adapter), pair.beginning(shared), (&mut prefix, true), one)?;
             let mask = |side| key(&[seed[0], seed[1], *index as u64, side]);
             let mut step = Step {
                 adapter,
@@ -325,14 +325,12 @@ impl Preferences {
         workspace: &mut Workspace,
     ) -> Result<[f64; 2], Error> {
         let pair = &self.pairs[index];
-        let (shared, mut prefix) = (pair.shared(), std::mem::take(&mut workspace.prefix));
-        model.begin_prefix(adapter, pair.beginning(shared), &mut prefix, workspace)?;
+        let (shared, mut prefix) = (pair.shared(), Prefix::default());
+        model.begin_prefix(adapter, pair.beginning(shared), (&mut prefix, false), workspace)?;
         let mut of =
             |example| Ok::<_, Error>(-model.loss((adapter, &prefix), &example, workspace)?.loss);
         let [preferred, rejected] = pair.after(shared);
-        let found = [of(preferred)?, of(rejected)?];
-        workspace.prefix = prefix;
-        Ok(found)
+        Ok([of(preferred)?, of(rejected)?])
     }
 }
 

@@ -30,7 +30,8 @@ use material::{Kind, Learnt};
 pub struct TrainOptions {
     /// Times that each example is seen; 3 by default.
     pub epochs: usize,
-    /// Examples in one step of the optimizer; 4 by default. Their gradients are accumulated one by one.
+    /// Examples in one step of the optimizer; 4 by default. Their gradients are accumulated; what all of them begin with
+    /// is worked off once.
     pub batch_size: usize,
     /// The rate after the warm-up; 1e-3 by default.
     ///

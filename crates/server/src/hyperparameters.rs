@@ -77,8 +77,8 @@ fn default_epochs(examples: usize) -> usize {
 
 /// Four examples a step, eight from 1,000 examples on, sixteen from 10,000 on.
 ///
-/// A step averages its examples' gradients without padding, so a larger batch is not faster here: a small file needs
-/// the steps, a large one the calmer gradient.
+/// A step averages its examples' gradients without padding, so a larger batch is faster only by what its examples begin
+/// with alike: a small file needs the steps, a large one the calmer gradient.
 fn default_batch(examples: usize) -> usize {
     match examples {
         0..1_000 => 4,

@@ -20,14 +20,27 @@ const WORTH: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Prefix {
     tokens: usize,
-    /// Of all blocks: what their backward needs, or where that would take too much memory only keys and values.
+    kept: Kept,
+    /// Of all blocks.
     tapes: Vec<Tape>,
-    /// What the blocks read, `[P, C]`, where their tapes are computed again.
+    /// What the blocks read, `[P, C]`.
     inputs: Vec<Buffer>,
-    /// The tape that is, in turn.
+    /// The tape of a block of which less is kept.
     spare: Tape,
     /// The gradients by each block's keys and values, `[G, P, D]`.
     slopes: Vec<[Buffer; 2]>,
+}
+
+/// What is kept of the blocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Kept {
+    /// Keys and values: there is no backward.
+    #[default]
+    Keys,
+    /// Those, and what the blocks read: the others are computed again in the backward.
+    Inputs,
+    /// All that the backward needs.
+    Tapes,
 }
 
 /// How many tokens `examples` begin with alike and without loss, where that is worth a pass of their own; else 0.
@@ -57,17 +70,24 @@ impl Prefix {
         self.tokens
     }
 
-    /// Makes room for the tokens of `pass`, in a quarter of the limit where that can be done.
-    fn make_room(&mut self, pass: &Pass<'_>, limit: Option<usize>) {
+    /// Makes room for the tokens of `pass` and their backward, in a quarter of the limit where that can be done.
+    fn make_room(&mut self, pass: &Pass<'_>, (learns, limit): (bool, Option<usize>)) {
         let (layers, tokens) = (pass.config.layers, self.tokens);
-        let again = limit.is_some_and(|limit| layers * Tape::size_bytes(pass, tokens) > limit / 4);
-        if again && self.inputs.is_empty() {
+        let tapes = layers * Tape::size_bytes(pass, tokens);
+        let kept = match limit {
+            _ if !learns => Kept::Keys,
+            Some(limit) if tapes > limit / 4 => Kept::Inputs,
+            _ => Kept::Tapes,
+        };
+        if kept != self.kept {
             // For what they hold beside keys and values.
             self.tapes.clear();
         }
-        self.inputs.resize_with(if again { layers } else { 0 }, Buffer::default);
+        let of = |wanted: bool| if wanted { layers } else { 0 };
+        self.kept = kept;
         self.tapes.resize_with(layers, Tape::default);
-        self.slopes.resize_with(layers, Default::default);
+        self.inputs.resize_with(of(kept == Kept::Inputs), Buffer::default);
+        self.slopes.resize_with(of(learns), Default::default);
         for slopes in self.slopes.iter_mut().flatten() {
             slopes.resize(tokens * pass.config.kv_size());
             slopes.fill(0.0);
@@ -87,17 +107,20 @@ impl Prefix {
     /// Bytes that it takes beside those of `pass`, which goes on after it.
     pub(super) fn size_bytes(&self, pass: &Pass<'_>) -> usize {
         let (config, tape) = (pass.config, Tape::size_bytes(pass, self.tokens));
+        let inputs = config.hidden * self.tokens * size_of::<f32>();
         // Keys, values and their gradients, as if all were f32.
         let keys = 4 * config.kv_size() * self.tokens * size_of::<f32>();
-        if self.inputs.is_empty() {
-            return config.layers * (tape + keys);
+        match self.kept {
+            Kept::Keys => config.layers * keys,
+            Kept::Inputs => config.layers * (keys + inputs) + tape,
+            Kept::Tapes => config.layers * (keys + tape),
         }
-        config.layers * (keys + config.hidden * self.tokens * size_of::<f32>()) + tape
     }
 }
 
 impl Model {
-    /// Brings the tokens that sequences share through the blocks; of none nothing is left of `prefix`.
+    /// Brings the tokens that sequences share through the blocks, for [`Model::finish_prefix`] too where it `learns`; of none
+    /// nothing is left of `prefix`.
     ///
     /// # Errors
     /// Those of [`Model::check`].
@@ -105,7 +128,7 @@ impl Model {
         &self,
         adapter: Option<&Adapter>,
         tokens: &[u32],
-        prefix: &mut Prefix,
+        (prefix, learns): (&mut Prefix, bool),
         workspace: &mut Workspace,
     ) -> Result<(), Error> {
         self.check(0, tokens)?;
@@ -115,19 +138,21 @@ impl Model {
         }
         let pass = self.pass(adapter, None);
         let Workspace { scratch, x, limit, .. } = workspace;
-        prefix.make_room(&pass, *limit);
-        let Prefix { tapes, inputs, spare, .. } = prefix;
+        prefix.make_room(&pass, (learns, *limit));
+        let Prefix { kept, tapes, inputs, spare, .. } = prefix;
         x.resize(tokens.len() * self.config().hidden);
         self.embed(tokens, x);
-        for (block, kept) in self.blocks().iter().zip(tapes) {
-            let Some(input) = inputs.get_mut(block.layer) else {
-                self.forward_prefix((&pass, block), x, kept, scratch);
+        for (block, tape) in self.blocks().iter().zip(tapes) {
+            if *kept == Kept::Tapes {
+                self.forward_prefix((&pass, block), x, tape, scratch);
                 continue;
-            };
-            input.resize(x.len());
-            input.copy_from_slice(x);
+            }
+            if let Some(input) = inputs.get_mut(block.layer) {
+                input.resize(x.len());
+                input.copy_from_slice(x);
+            }
             self.forward_prefix((&pass, block), x, spare, scratch);
-            kept.exchange_keys(spare);
+            tape.exchange_keys(spare);
         }
         Ok(())
     }

@@ -185,7 +185,7 @@ fn imitate(
     let shared = if dropped { 0 } else { shared(all) };
     let mut prefix = std::mem::take(&mut workspace.prefix);
     let first = indices.first().map_or(&[][..], |index| &examples[*index].tokens[..shared]);
-    model.begin_prefix(Some(adapter), first, &mut prefix, workspace)?;
+    model.begin_prefix(Some(adapter), first, (&mut prefix, true), workspace)?;
     while let [first, ..] = rest {
         // A mask follows the places in the sequence, so that with masks each example is alone.
         let count = if dropped { 1 } else { together(model, (examples, shared), rest) };

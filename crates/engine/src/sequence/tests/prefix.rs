@@ -41,7 +41,7 @@ fn batch(
     let (mut gradients, mut prefix) = (Gradients::zeros(adapter), Prefix::default());
     let mut sums = Sums::default();
     model
-        .begin_prefix(Some(adapter), &examples[0].tokens[..shared], &mut prefix, workspace)
+        .begin_prefix(Some(adapter), &examples[0].tokens[..shared], (&mut prefix, true), workspace)
         .unwrap();
     // The first two side by side.
     for examples in [&examples[..2], &examples[2..]] {
@@ -84,7 +84,7 @@ fn losses_and_gradients_are_those_of_whole_sequences() {
             // And without gradients.
             let mut prefix = Prefix::default();
             let first = &examples[0].tokens[..tokens];
-            model.begin_prefix(Some(&adapter), first, &mut prefix, &mut free).unwrap();
+            model.begin_prefix(Some(&adapter), first, (&mut prefix, false), &mut free).unwrap();
             let mut loss = 0.0;
             for example in &examples {
                 let rest = example.after(tokens);
