@@ -72,7 +72,7 @@ impl Ledger {
                 let ended = newest.into_iter().chain(found).map(|(_, entry)| entry);
                 let earlier = ended.into_iter().find(|entry| entry.stage == Stage::Ended);
                 let folder = fresh(root, &what, now);
-                let entry = Entry::new(subject, now.as_second());
+                let entry = Entry::new(subject, now);
                 Ok(Self { folder, entry, earlier, old: None, _lock: lock })
             }
         }
@@ -153,9 +153,8 @@ pub(crate) fn all(root: &Path) -> anyhow::Result<Vec<(PathBuf, Entry)>> {
             runs.push((folder, entry));
         }
     }
-    runs.sort_by(|(a, first), (b, second)| {
-        second.begun_at.cmp(&first.begun_at).then_with(|| b.cmp(a))
-    });
+    let begun = |entry: &Entry| (entry.begun_at, entry.begun_nanoseconds);
+    runs.sort_by(|(a, first), (b, second)| begun(second).cmp(&begun(first)).then_with(|| b.cmp(a)));
     Ok(runs)
 }
 

@@ -96,6 +96,9 @@ pub(crate) struct Entry {
     pub(crate) data_dir: Option<PathBuf>,
     #[serde(default)]
     pub(crate) begun_at: i64,
+    /// Of the second that `begun_at` names, so that of two runs in one the later is known.
+    #[serde(default)]
+    pub(crate) begun_nanoseconds: i32,
     #[serde(default)]
     pub(crate) files: Vec<SentFile>,
     /// How far uploads in parts have come.
@@ -151,7 +154,7 @@ pub(crate) struct Subject {
 
 impl Entry {
     /// A run that has just been begun.
-    pub(crate) fn new(subject: Subject, begun_at: i64) -> Self {
+    pub(crate) fn new(subject: Subject, now: jiff::Timestamp) -> Self {
         Self {
             version: VERSION,
             key: RunKey::new(&subject.what),
@@ -162,7 +165,8 @@ impl Entry {
             base_model: subject.base_model,
             base_model_named: subject.base_model_named,
             data_dir: subject.data_dir,
-            begun_at,
+            begun_at: now.as_second(),
+            begun_nanoseconds: now.subsec_nanosecond(),
             files: subject.files,
             uploads: Vec::new(),
             planned: None,

@@ -54,6 +54,20 @@ fn an_open_run_is_gone_on_with_and_an_ended_one_is_not() -> anyhow::Result<()> {
 }
 
 #[test]
+fn of_two_runs_begun_in_one_second_the_later_is_the_newest() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // By their names alone the first would be the newest.
+    for (what, nanoseconds) in [("z-begun-before", 1), ("a-begun-after", 2)] {
+        let now = jiff::Timestamp::new(NOW, nanoseconds)?;
+        Ledger::open(folder.path(), subject(what), now)?.note(Stage::Created)?;
+    }
+    let runs = all(folder.path())?;
+    let order: Vec<&str> = runs.iter().map(|(_, entry)| entry.key.what.as_str()).collect();
+    assert_eq!(order, ["a-begun-after", "z-begun-before"]);
+    Ok(())
+}
+
+#[test]
 fn a_run_that_was_refused_begins_anew() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     open(folder.path())?.note(Stage::Refused)?;
