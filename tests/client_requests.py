@@ -135,7 +135,8 @@ def main():
         model = tool(*train, *everything)
         assert model.startswith("ft:"), model
         tool("events")
-        write("more.jsonl", range(200, 230))
+        # So many that the job is still there when it is paused, however fast the machine.
+        write("more.jsonl", range(200, 500))
         tool(*train, "--train", "more.jsonl", "--in-parts", "--epochs", "40", "--batch-size", "1", "--suffix", "", "--detach")
         time.sleep(0.5)
         for command in ["show", "pause", "resume", "cancel"]:
