@@ -1,8 +1,9 @@
 //! Causal attention with grouped queries: `out = softmax(q k^T / sqrt(D)) v`, query `t` seeing keys `0..=P + t`.
 //!
 //! Shapes: q, out, dout `[T, H D]`, k, v `[P + T, G D]`, gradients `[H, T, D]` and `[H, P + T, D]`, where P are the tokens
-//! before those that ask; query head `h` reads key head `h / (H / G)`. Source: Vaswani et al. 2017 (arXiv:1706.03762), groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked
-//! off in blocks of queries, so that no `[T, T]` is ever held; the backward computes the probabilities again.
+//! before those that ask; query head `h` reads key head `h / (H / G)`. Source: Vaswani et al. 2017 (arXiv:1706.03762),
+//! groups: Ainslie et al. 2023 (arXiv:2305.13245). Worked off in blocks of queries, so that no `[T, T]` is ever held; the
+//! backward computes the probabilities again.
 
 mod slopes;
 mod weights;

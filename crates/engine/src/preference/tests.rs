@@ -40,6 +40,16 @@ fn pairs(model: &Model) -> Vec<Preference> {
     lines.as_array().unwrap().iter().map(pair).collect()
 }
 
+/// What the first pair teaches, its gradients added.
+fn learn(
+    (model, adapter): (&Model, &Adapter),
+    set: &mut Preferences,
+    gradients: &mut Gradients,
+) -> PairSums {
+    let batch = Batch { model, adapter, gradients, indices: &[0], seed: [0, 0] };
+    set.accumulate(batch, &mut Default::default()).unwrap()
+}
+
 fn options() -> TrainOptions {
     TrainOptions {
         epochs: 10,
@@ -59,14 +69,7 @@ fn loss_rewards_and_gradients_are_those_of_the_reference_on_every_instruction_se
         let (adapter, pairs) = (adapter(&model), pairs(&model));
         let mut gradients = Gradients::zeros(&adapter);
         let mut set = Preferences::new(pairs[..1].to_vec(), PreferenceOptions::default());
-        let batch = Batch {
-            model: &model,
-            adapter: &adapter,
-            gradients: &mut gradients,
-            indices: &[0],
-            seed: [0, 0],
-        };
-        let sums = set.accumulate(batch, &mut Default::default()).unwrap();
+        let sums = learn((&model, &adapter), &mut set, &mut gradients);
         let near = |found: f64, expected: f32, limit: f64| {
             let far = (found - f64::from(expected)).abs();
             assert!(far < limit, "{}: {found} is not {expected}", isa.name());
@@ -182,14 +185,7 @@ fn a_long_prompt_is_worked_off_once_for_both_answers_and_changes_nothing() {
     model.finish(&mut step, &second, -slope, other);
     // As it is learnt.
     let mut set = Preferences::new(vec![pair], PreferenceOptions::default());
-    let batch = Batch {
-        model: &model,
-        adapter: &adapter,
-        gradients: &mut found,
-        indices: &[0],
-        seed: [0, 0],
-    };
-    let sums = set.accumulate(batch, &mut Default::default()).unwrap();
+    let sums = learn((&model, &adapter), &mut set, &mut found);
     assert!((sums.loss - whole.loss).abs() < 1e-6, "{} is not {}", sums.loss, whole.loss);
     let [found, expected] = [found, expected].map(|gradients| -> Vec<f32> {
         gradients.pairs().flat_map(|pair| pair.a.iter().chain(&pair.b)).copied().collect()

@@ -68,13 +68,12 @@ fn conversations() -> Vec<(Vec<ChatMessage>, Example)> {
 
 /// Loss and gradients of `example`, the latter by PEFT's names and in PEFT's shapes.
 fn computed(model: &Model, adapter: &Adapter, example: &Example) -> (f64, Tensors) {
-    let mut gradients = Gradients::zeros(adapter);
-    let scale = 1.0 / example.loss_tokens() as f32;
-    let (gradients_, prefix) = (&mut gradients, &mut Prefix::default());
-    let mut step = Step { adapter, gradients: gradients_, scale, dropout: 0, lengths: &[], prefix };
+    let (mut found, prefix) = (Gradients::zeros(adapter), &mut Prefix::default());
+    let (gradients, scale) = (&mut found, 1.0 / example.loss_tokens() as f32);
+    let mut step = Step { adapter, gradients, scale, dropout: 0, lengths: &[], prefix };
     let sums = model.loss_and_gradients(&mut step, example, &mut Workspace::default()).unwrap();
     let mut named = Tensors::new();
-    for ((layer, projection), pair) in sites(model.config()).zip(gradients.pairs()) {
+    for ((layer, projection), pair) in sites(model.config()).zip(found.pairs()) {
         let prefix = format!(
             "base_model.model.model.layers.{layer}.{}.{projection}.lora_",
             projection.module()

@@ -28,9 +28,7 @@ impl Activations {
         };
         Window { data, stride, shape: [self.rows, self.width] }.rows(rows)
     }
-}
 
-impl Activations {
     /// Takes the rows of one window and below them those of another, which are as wide, as a left operand.
     pub(crate) fn stack(&mut self, compute: Compute, windows: [Window<'_>; 2]) {
         let [upper, lower] = windows.map(|window| window.shape);
